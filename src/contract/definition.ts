@@ -1,0 +1,61 @@
+// The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
+
+import { z } from "zod";
+import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES } from "../core/definition.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+
+export const json: z.ZodType<Json> = z.json();
+export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.json());
+
+const IDENTIFIER = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+const identifier = (what: string) =>
+  z
+    .string()
+    .max(250, `${what} is longer than 250 characters`)
+    .regex(IDENTIFIER, `${what} may hold letters, digits, "_", "." and "-", and starts with a letter, digit or "_"`);
+
+export const dagId = identifier("a DAG id");
+export const taskId = identifier("a task id");
+
+const expression: z.ZodType<Expression> = z.lazy(() =>
+  z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("value"), value: json }),
+    z.strictObject({ kind: z.literal("param"), path: z.array(z.string()) }),
+    z.strictObject({ kind: z.literal("result"), task_id: taskId, path: z.array(z.string()) }),
+    z.strictObject({ kind: z.literal("run"), field: z.enum(RUN_FIELDS) }),
+    z.strictObject({ kind: z.literal("object"), fields: z.record(z.string(), expression) }),
+    z.strictObject({ kind: z.literal("array"), items: z.array(expression) }),
+  ]),
+);
+
+const instant = z.iso.datetime({ offset: true });
+
+export const taskDefinition = z.strictObject({
+  task_id: taskId,
+  kind: z.enum(["function", "empty"]),
+  upstream: z.array(taskId),
+  trigger_rule: z.enum(TRIGGER_RULES),
+  inputs: z.record(z.string(), expression),
+  retries: z.int().min(0).max(1000),
+  retry_delay: z.number().min(0).max(86_400),
+  execution_timeout: z.number().positive().nullable(),
+  pod: jsonObject.nullable(),
+  description: z.string().nullable(),
+});
+
+export const dagDefinition: z.ZodType<DagDefinition> = z.strictObject({
+  dag_id: dagId,
+  description: z.string().nullable(),
+  tags: z.array(z.string().max(100)),
+  schedule: z
+    .strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() })
+    .nullable(),
+  start_date: instant.nullable(),
+  end_date: instant.nullable(),
+  catchup: z.boolean(),
+  max_active_runs: z.int().min(1),
+  max_active_tasks: z.int().min(1),
+  params_schema: jsonObject.nullable(),
+  is_paused_upon_creation: z.boolean(),
+  tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
+});

@@ -1,0 +1,99 @@
+// The execution API: what a worker says to the installation and hears from it. Mounted at /execution/v1.
+// A worker holds one token, bound to one attempt: first the launch token (good for `start` only), then the
+// execution token that `start` and every heartbeat answer with. Any call of an attempt that is no longer the
+// current one answers 409 with code `attempt_stale`, upon which the worker stops its task and itself.
+
+import { z } from "zod";
+import { json, jsonObject } from "./definition.ts";
+
+export const EXECUTION_PREFIX = "/execution/v1";
+
+/** Environment of a worker; nothing else is passed to it. */
+export const WORKER_ENVIRONMENT = {
+  /** Base address of the API, e.g. http://windlass-api:8080 */
+  address: "WINDLASS_API_URL",
+  attempt: "WINDLASS_ATTEMPT_ID",
+  token: "WINDLASS_LAUNCH_TOKEN",
+} as const;
+
+/** POST /attempts/{attempt_id}/start, with the launch token. Repeats by the same worker_id get the same answer. */
+export const startRequest = z.strictObject({
+  /** Made by the worker process at its start: tells a repeated call from a second worker. */
+  worker_id: z.uuid(),
+  hostname: z.string().max(253),
+  pid: z.int().positive(),
+});
+export type StartRequest = z.infer<typeof startRequest>;
+
+export const taskContext = z.strictObject({
+  dag_id: z.string(),
+  run_id: z.string(),
+  run_type: z.string(),
+  task_id: z.string(),
+  map_index: z.int(),
+  try_number: z.int(),
+  max_tries: z.int(),
+  logical_date: z.string().nullable(),
+  data_interval_start: z.string().nullable(),
+  data_interval_end: z.string().nullable(),
+  run_after: z.string(),
+});
+export type TaskContext = z.infer<typeof taskContext>;
+
+export const startAnswer = z.strictObject({
+  /** Execution token, renewed by heartbeats. */
+  token: z.string(),
+  /** Seconds between heartbeats. */
+  heartbeat_interval: z.number().positive(),
+  /** Seconds without a successful heartbeat after which the worker must stop: from then on it may be replaced. */
+  heartbeat_timeout: z.number().positive(),
+  /** Seconds that the task may run, or null. */
+  execution_timeout: z.number().positive().nullable(),
+  context: taskContext,
+  inputs: jsonObject,
+  params: jsonObject,
+  /** CommonJS text that exports the DAG; see dags/bundle.ts. */
+  bundle: z.strictObject({ hash: z.string(), code: z.string() }),
+});
+export type StartAnswer = z.infer<typeof startAnswer>;
+
+/** PUT /attempts/{attempt_id}/heartbeat */
+export const heartbeatAnswer = z.strictObject({
+  token: z.string(),
+  /** Set when the attempt has to end: the reason for the task's AbortSignal. */
+  stop: z.string().nullable(),
+});
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
+
+/** POST /attempts/{attempt_id}/logs; lines are numbered from 0 within the attempt, so a repeat is a no-op. */
+export const logLine = z.strictObject({
+  seq: z.int().min(0),
+  timestamp: z.iso.datetime({ offset: true }),
+  level: z.enum(["info", "error"]),
+  event: z.string().max(65_536),
+});
+export type LogLine = z.infer<typeof logLine>;
+export const logRequest = z.strictObject({ lines: z.array(logLine).max(5_000) });
+export type LogRequest = z.infer<typeof logRequest>;
+
+/** The largest result that is kept in Postgres, as bytes of JSON. */
+export const MAX_RESULT_BYTES = 256 * 1024;
+
+/** POST /attempts/{attempt_id}/finish; repeats are no-ops. Stacks are raw: the server maps them to the author's file. */
+export const finishRequest = z.discriminatedUnion("state", [
+  z.strictObject({ state: z.literal("success"), result: json }),
+  z.strictObject({ state: z.literal("skipped"), reason: z.string().max(4_096) }),
+  z.strictObject({
+    state: z.literal("failed"),
+    kind: z.enum(["task_failed", "timed_out", "cancelled"]),
+    /** false: the task asked not to be retried. */
+    retryable: z.boolean(),
+    exit_code: z.int().nullable(),
+    error: z.strictObject({
+      name: z.string().max(1_024),
+      message: z.string().max(16_384),
+      stack: z.string().max(65_536).nullable(),
+    }),
+  }),
+]);
+export type FinishRequest = z.infer<typeof finishRequest>;

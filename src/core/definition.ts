@@ -1,0 +1,84 @@
+// A DAG as plain data: what is left of an author's file after it was evaluated. The `sdk` produces it,
+// `contract/definition.ts` validates it, Postgres keeps it with the bundle, and every rule in `core` reads it.
+// Names are snake_case because the value crosses processes; durations are seconds.
+
+import type { Json, JsonObject } from "./json.ts";
+
+/** Where a task's input comes from; resolved on the server when an attempt starts. */
+export type Expression =
+  | { kind: "value"; value: Json }
+  | { kind: "param"; path: string[] }
+  | { kind: "result"; task_id: string; path: string[] }
+  | { kind: "run"; field: RunField }
+  | { kind: "object"; fields: { [name: string]: Expression } }
+  | { kind: "array"; items: Expression[] };
+
+/** Facts of the run that a task may take as input; dates are ISO 8601 in UTC, or null. */
+export const RUN_FIELDS = [
+  "dag_id",
+  "run_id",
+  "run_type",
+  "logical_date",
+  "data_interval_start",
+  "data_interval_end",
+  "run_after",
+] as const;
+export type RunField = (typeof RUN_FIELDS)[number];
+
+export const TRIGGER_RULES = [
+  "all_success",
+  "all_failed",
+  "all_done",
+  "all_skipped",
+  "one_success",
+  "one_failed",
+  "one_done",
+  "none_failed",
+  "none_failed_min_one_success",
+  "none_skipped",
+  "all_done_min_one_success",
+  "all_done_setup_success",
+  "always",
+] as const;
+export type TriggerRule = (typeof TRIGGER_RULES)[number];
+
+export type TaskKind = "function" | "empty";
+
+export interface TaskDefinition {
+  task_id: string;
+  kind: TaskKind;
+  /** Direct upstream tasks, from data edges and from ordering alike, without repeats. */
+  upstream: string[];
+  trigger_rule: TriggerRule;
+  /** The named inputs of the task function. */
+  inputs: { [name: string]: Expression };
+  /** Tries after the first that the task's own failures may spend. */
+  retries: number;
+  retry_delay: number;
+  /** Each attempt's limit, from the first line of the task's code; null is none. */
+  execution_timeout: number | null;
+  /** A partial Kubernetes Pod (metadata and spec), merged over the installation's template. */
+  pod: JsonObject | null;
+  description: string | null;
+}
+
+export type Schedule = { kind: "cron"; expression: string; timezone: string };
+
+export interface DagDefinition {
+  dag_id: string;
+  description: string | null;
+  tags: string[];
+  /** null: only manual and API-triggered runs. */
+  schedule: Schedule | null;
+  /** ISO instants; no run is created for a time outside them. */
+  start_date: string | null;
+  end_date: string | null;
+  catchup: boolean;
+  max_active_runs: number;
+  /** Task instances of one run that may be queued or running at once. */
+  max_active_tasks: number;
+  /** JSON Schema (draft 2020-12) of the run's params; null: it takes none. */
+  params_schema: JsonObject | null;
+  is_paused_upon_creation: boolean;
+  tasks: TaskDefinition[];
+}

@@ -1,0 +1,4 @@
+// Values that survive JSON unchanged: what crosses a process border.
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };

@@ -1,0 +1,22 @@
+// What was seen of an attempt's pod or process, free of any client library's types.
+
+import type { Outcome } from "./outcome.ts";
+
+export const WAITING_KINDS = ["unschedulable", "image", "configuration", "starting"] as const;
+export type WaitingKind = (typeof WAITING_KINDS)[number];
+
+export interface Observation {
+  attempt_id: string;
+  epoch: number;
+  namespace: string | null;
+  pod_uid: string;
+  /** ISO instants out of the pod's status; null until they happen. */
+  pod_scheduled_at: string | null;
+  container_started_at: string | null;
+  /** Why the pod does not run yet, in one sentence. */
+  waiting: { kind: WaitingKind; reason: string } | null;
+  /** Set when the pod or process can do nothing more. A success here means only "exited with 0". */
+  outcome: Outcome | null;
+  /** The object no longer exists. */
+  gone: boolean;
+}

@@ -1,0 +1,85 @@
+// The border between the scheduler and whatever runs attempts. Two implementations: Kubernetes pods and local child
+// processes. Postgres is authoritative: an executor keeps nothing that it could not read back from its own world (pods,
+// processes) and from the ledger. Every method may be repeated after a crash at any point, by any process.
+
+import type { JsonObject } from "../core/json.ts";
+import type { Observation } from "../core/observation.ts";
+import type { Service } from "../lifecycle/service.ts";
+
+export type ExecutorName = "kubernetes" | "local";
+
+/** All that is needed to start an attempt; the row with `pod_name` was committed before. */
+export interface LaunchOrder {
+  attempt_id: string;
+  epoch: number;
+  dag_id: string;
+  run_id: string;
+  task_id: string;
+  map_index: number;
+  try_number: number;
+  /** Where the pod goes; null for executors without namespaces. */
+  namespace: string | null;
+  pod_name: string;
+  /** The task's partial Pod, merged over the installation's template. */
+  pod: JsonObject | null;
+  /** Good for one `start` of this attempt. */
+  launch_token: string;
+}
+
+export type LaunchResult =
+  | { kind: "launched"; pod_uid: string }
+  /** The cluster's fault: launch again later, within the launch budget. */
+  | { kind: "retry"; reason: string; retry_after_ms: number | null }
+  /** Can never work: the exact field or permission that is missing. */
+  | { kind: "refused"; reason: string };
+
+/** A pod or process that the ledger knows. */
+export interface Handle {
+  attempt_id: string;
+  epoch: number;
+  namespace: string | null;
+  pod_name: string;
+  pod_uid: string | null;
+}
+
+export interface Executor extends Service {
+  readonly name: ExecutorName;
+  /** Launches that may be under way at once. */
+  readonly launchConcurrency: number;
+  /** The namespace for a task with this partial Pod; null for executors without namespaces. */
+  namespaceFor(pod: JsonObject | null): string | null;
+  /** Starts the attempt, or finds it started. Never throws for what the cluster answers. */
+  launch(order: LaunchOrder): Promise<LaunchResult>;
+  /** Ends and removes what is left of an attempt. "going": asked for, and an observation with `gone` will follow. */
+  remove(handle: Handle): Promise<"gone" | "going">;
+}
+
+/** An attempt that the ledger believes to have a pod or process. */
+export interface ExpectedAttempt extends Handle {
+  state: "launching" | "launched" | "running" | "finished";
+  launched_at: string | null;
+}
+
+/** The right to watch: writes under an older token are refused with `lease_lost`. */
+export interface Lease {
+  name: string;
+  holder: string;
+  token: string;
+}
+
+/** What an executor may ask of the state store; implemented by `store/` and handed in by `cli/`. */
+export interface AttemptLedger {
+  /** Applies observations and saves the position in one transaction, guarded by the lease's token if given. */
+  record(batch: {
+    observations: Observation[];
+    position: { key: string; resource_version: string } | null;
+    lease: Lease | null;
+  }): Promise<void>;
+  /** updated_at as an ISO instant. */
+  loadPosition(key: string): Promise<{ resource_version: string; updated_at: string } | null>;
+  /** Attempts of this executor that have been handed out and not been cleaned. */
+  listExpected(executor: ExecutorName): Promise<ExpectedAttempt[]>;
+  /** Takes or renews a lease for `ttlMs`; null when another holder has it. */
+  acquireLease(name: string, holder: string, ttlMs: number): Promise<Lease | null>;
+  releaseLease(lease: Lease): Promise<void>;
+}

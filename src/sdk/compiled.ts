@@ -1,0 +1,34 @@
+// What `dag()` leaves behind for the evaluator and the worker. The symbol is registered globally because every bundle
+// carries its own copy of the sdk.
+
+import type { DagDefinition } from "../core/definition.ts";
+import type { Json } from "../core/json.ts";
+
+export const COMPILED_DAG: unique symbol = Symbol.for("windlass.dag") as never;
+
+/** What a task function gets as its second argument. */
+export interface TaskRuntime {
+  dag_id: string;
+  run_id: string;
+  run_type: string;
+  task_id: string;
+  map_index: number;
+  try_number: number;
+  max_tries: number;
+  /** ISO instants in UTC, or null for runs without a logical date. */
+  logical_date: string | null;
+  data_interval_start: string | null;
+  data_interval_end: string | null;
+  run_after: string;
+  params: { [name: string]: Json };
+  /** Aborted when the attempt must end: timeout, cancellation, eviction. */
+  signal: AbortSignal;
+}
+
+export type CompiledFunction = (inputs: { [name: string]: Json }, runtime: TaskRuntime) => unknown;
+
+export interface CompiledDag {
+  definition: DagDefinition;
+  /** By task id; empty tasks have none. */
+  functions: { [taskId: string]: CompiledFunction };
+}
