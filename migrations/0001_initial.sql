@@ -83,6 +83,7 @@ create table task_instance (
   max_tries integer not null,
   epoch integer not null,              -- the newest attempt; whatever carries an older one is refused
   infrastructure_failures integer not null,
+  same_try boolean not null default false, -- the cluster failed the last attempt: the next one repeats the try
   upstream_total integer not null,
   upstream_success integer not null,
   upstream_failed integer not null,
@@ -133,6 +134,7 @@ create table attempt (
   container_started_at timestamptz,
   started_at timestamptz,              -- its worker called start
   heartbeat_at timestamptz,
+  deadline_at timestamptz,             -- execution timeout and grace: by then its worker should have ended it
   finished_at timestamptz,
   waiting_reason text,                 -- why its pod does not run yet
   waiting_kind text check (waiting_kind in ('unschedulable', 'image', 'configuration', 'starting')),

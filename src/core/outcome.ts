@@ -39,6 +39,8 @@ export interface Outcome {
   /** One sentence for a person: what ended the attempt. */
   reason: string;
   exit_code: number | null;
+  /** false: the task asked not to be tried again. */
+  retryable?: boolean;
   /** What the task threw, its stack mapped to the author's file. */
   error: TaskError | null;
 }

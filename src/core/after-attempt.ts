@@ -1,0 +1,83 @@
+// What becomes of a task instance when an attempt has ended: which budget pays, and whether another attempt follows.
+
+import { chargeOf, type Outcome } from "./outcome.ts";
+import type { TaskState } from "./states.ts";
+
+export interface RetryPolicy {
+  retries: number;
+  /** Seconds. */
+  retry_delay: number;
+}
+
+export interface InstanceBudget {
+  /** The user's tries so far, the one that ended included. */
+  try_number: number;
+  max_tries: number;
+  infrastructure_failures: number;
+}
+
+export interface AfterAttempt {
+  state: Extract<TaskState, "success" | "skipped" | "failed" | "up_for_retry">;
+  infrastructure_failures: number;
+  /** Seconds from now until the next attempt may start; null when there is none. */
+  retry_in: number | null;
+  reason: string | null;
+}
+
+/** Seconds before the 1st, 2nd, 3rd … relaunch after the cluster's fault: 1, 5, 25 … at most 60. */
+export function relaunchDelay(failures: number): number {
+  return Math.min(60, 5 ** Math.max(0, failures - 1));
+}
+
+/**
+ * @param infrastructureBudget how many of the cluster's faults one instance may suffer before it fails
+ */
+export function decideAfterAttempt(
+  outcome: Outcome,
+  policy: RetryPolicy,
+  budget: InstanceBudget,
+  infrastructureBudget: number,
+): AfterAttempt {
+  const spent = budget.infrastructure_failures;
+  const ended = (state: AfterAttempt["state"], reason: string | null): AfterAttempt => ({
+    state,
+    infrastructure_failures: spent,
+    retry_in: null,
+    reason,
+  });
+  const charge = chargeOf(outcome.kind);
+  switch (charge) {
+    case "none":
+      return outcome.kind === "skipped" ? ended("skipped", outcome.reason) : ended("success", null);
+    case "final":
+      return ended("failed", outcome.reason);
+    case "retry": {
+      if (outcome.retryable === false || budget.try_number >= budget.max_tries) return ended("failed", outcome.reason);
+      const next = `try ${budget.try_number + 1} of ${budget.max_tries}`;
+      return {
+        state: "up_for_retry",
+        infrastructure_failures: spent,
+        retry_in: policy.retry_delay,
+        reason: `${next} follows in ${policy.retry_delay} s: ${outcome.reason}`,
+      };
+    }
+    case "infrastructure": {
+      const failures = spent + 1;
+      if (failures > infrastructureBudget) {
+        return {
+          state: "failed",
+          infrastructure_failures: failures,
+          retry_in: null,
+          reason: `${outcome.reason} (the cluster failed it ${failures} times, its budget is ${infrastructureBudget})`,
+        };
+      }
+      const wait = relaunchDelay(failures);
+      return {
+        state: "up_for_retry",
+        infrastructure_failures: failures,
+        retry_in: wait,
+        reason: `started again in ${wait} s without spending a retry, fault ${failures} of ${infrastructureBudget}: ${outcome.reason}`,
+      };
+    }
+  }
+}

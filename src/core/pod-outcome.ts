@@ -1,0 +1,174 @@
+// From a pod's state to how its attempt ended: one pure function for live events, lists and restarts alike.
+// The worker's own report is recorded apart and wins; what is said here counts only when there is none.
+// Precedence: exit 0, out of memory, what interrupted the container, what the pod says, the exit code.
+
+import type { Outcome, OutcomeKind } from "./outcome.ts";
+import {
+  type ContainerSnapshot,
+  findCondition,
+  MAIN_CONTAINER,
+  type PodCondition,
+  type PodSnapshot,
+  type TerminatedState,
+} from "./pod-snapshot.ts";
+import { explainWaiting, type Waiting } from "./pod-waiting.ts";
+import { signalName } from "./signal-name.ts";
+
+export interface PodJudgement {
+  outcome: Outcome | null;
+  waiting: Waiting | null;
+  pod_scheduled_at: string | null;
+  container_started_at: string | null;
+}
+
+/** What is known of an attempt whose pod exists. */
+export function judgePod(pod: PodSnapshot): PodJudgement {
+  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  const scheduled = findCondition(pod, "PodScheduled");
+  const outcome = judgeEnd(pod, main);
+  return {
+    outcome,
+    waiting: outcome === null ? explainWaiting(pod) : null,
+    pod_scheduled_at: scheduled?.status === "True" ? scheduled.last_transition_at : null,
+    container_started_at: main === undefined || main.state.kind === "waiting" ? null : main.state.started_at,
+  };
+}
+
+/** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */
+export function judgeGonePod(pod: PodSnapshot | null): Outcome {
+  if (pod === null) return outcomeOf("lost", "The pod disappeared while nobody watched, so its end is unknown");
+  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  return (
+    judgeEnd(pod, main) ??
+    fromInterruption(pod, null) ??
+    fromPodReason(pod, null) ??
+    outcomeOf("lost", "The pod disappeared before its container's end was reported")
+  );
+}
+
+function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined): Outcome | null {
+  // The container is read before the phase: a sidecar may keep the phase at Running for as long as it likes.
+  const ended = main?.state.kind === "terminated" ? main.state : null;
+  if (ended) return judgeTerminated(pod, ended, null);
+  if (pod.phase === "Succeeded") return exitedSilently();
+  const init = pod.containers.find((each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0);
+  if (pod.phase !== "Failed") return null;
+  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name);
+  return (
+    fromPodReason(pod, null) ??
+    fromInterruption(pod, null) ??
+    outcomeOf("lost", withDetail("The pod failed without saying how its container ended", pod.message))
+  );
+}
+
+function judgeTerminated(pod: PodSnapshot, ended: TerminatedState, init: string | null): Outcome {
+  if (ended.exit_code === 0) return exitedSilently();
+  const who = init === null ? "The container" : `The init container "${init}"`;
+  if (isOutOfMemory(ended)) {
+    return outcomeOf("out_of_memory", `${who} was killed because it reached its memory limit`, ended.exit_code);
+  }
+  const interrupted = fromPodReason(pod, ended) ?? fromInterruption(pod, ended);
+  if (interrupted) return interrupted;
+  if (ended.reason === "ContainerStatusUnknown") {
+    return outcomeOf("lost", withDetail("The node lost track of the container, as after a restart", ended.message), ended.exit_code);
+  }
+  if (ended.reason === "StartError" || ended.reason === "ContainerCannotRun") {
+    return outcomeOf("configuration_error", withDetail(`${who} could not be started`, ended.message), ended.exit_code);
+  }
+  const signal = signalName(ended.signal ?? (ended.exit_code > 128 ? ended.exit_code - 128 : 0));
+  const how = signal === null ? `exited with code ${ended.exit_code}` : `was ended by ${signal} (exit code ${ended.exit_code})`;
+  return outcomeOf("task_failed", withDetail(`${who} ${how}`, ended.message), ended.exit_code);
+}
+
+function isOutOfMemory(ended: TerminatedState): boolean {
+  if (ended.reason === "OOMKilled") return true;
+  // Some runtimes report a plain Error with 137; only their message tells it from another SIGKILL.
+  return ended.exit_code === 137 && /\boom|out of memory/i.test(ended.message ?? "");
+}
+
+/** Ends that the kubelet or a controller writes into the pod itself. */
+function fromPodReason(pod: PodSnapshot, ended: TerminatedState | null): Outcome | null {
+  const code = ended?.exit_code ?? null;
+  const say = (kind: OutcomeKind, text: string) => outcomeOf(kind, withDetail(text, pod.message), code);
+  switch (pod.reason) {
+    case "Evicted":
+      return say("evicted", `${nodeOf(pod)} evicted the pod`);
+    case "Preempting":
+    case "Preempted":
+      return say("preempted", `${nodeOf(pod)} gave the pod's place to a more important one`);
+    case "DeadlineExceeded":
+      return say("timed_out", "The pod ran past its activeDeadlineSeconds");
+    case "NodeLost":
+      return say("node_lost", `${nodeOf(pod)} stopped answering`);
+    case "Terminated":
+    case "Shutdown":
+    case "NodeShutdown":
+      return say("drained", `${nodeOf(pod)} was shut down`);
+    case null:
+      return null;
+    default:
+      // OutOfcpu, OutOfmemory, NodeAffinity, UnexpectedAdmissionError …: refused by the kubelet before it ran.
+      return pod.phase === "Failed" && ended === null ? say("evicted", `${nodeOf(pod)} refused the pod (${pod.reason})`) : null;
+  }
+}
+
+/** A disruption or a deletion, if it came before the container's end: then the end is its consequence. */
+function fromInterruption(pod: PodSnapshot, ended: TerminatedState | null): Outcome | null {
+  const disruption = findCondition(pod, "DisruptionTarget");
+  if (disruption?.status === "True" && cameBefore(disruption.last_transition_at, ended)) {
+    return fromDisruption(pod, disruption, ended);
+  }
+  if (pod.deletion_requested_at !== null && cameBefore(pod.deletion_requested_at, ended)) {
+    return outcomeOf("deleted", "Someone deleted the pod before its task had ended", ended?.exit_code ?? null);
+  }
+  return null;
+}
+
+function fromDisruption(pod: PodSnapshot, disruption: PodCondition, ended: TerminatedState | null): Outcome {
+  const say = (kind: OutcomeKind, text: string) =>
+    outcomeOf(kind, withDetail(text, disruption.message), ended?.exit_code ?? null);
+  switch (disruption.reason) {
+    case "PreemptionByScheduler":
+      return say("preempted", "The scheduler gave the pod's place to one of higher priority");
+    case "EvictionByEvictionAPI":
+      return say("drained", `The pod was moved away from ${nodeName(pod)}, as a drain does`);
+    case "DeletionByTaintManager":
+      // A kubelet that still reported the container's end is alive: then the taint was put there by an operator.
+      return ended === null
+        ? say("node_lost", `${nodeOf(pod)} became unavailable and its pods were removed`)
+        : say("drained", `${nodeOf(pod)} was tainted so that its pods had to leave`);
+    case "DeletionByPodGC":
+      return say("node_lost", `${nodeOf(pod)} no longer exists`);
+    case "TerminationByKubelet":
+      return say("evicted", `${nodeOf(pod)} ended the pod`);
+    default:
+      return say("evicted", `The cluster ended the pod (${disruption.reason ?? "no reason given"})`);
+  }
+}
+
+/** Kubernetes keeps these times in whole seconds, so equal counts as before. */
+function cameBefore(at: string | null, ended: TerminatedState | null): boolean {
+  if (at === null || ended === null || ended.finished_at === null) return true;
+  return Date.parse(at) <= Date.parse(ended.finished_at);
+}
+
+function exitedSilently(): Outcome {
+  return outcomeOf("exited_silently", "The container exited with code 0 without reporting a result", 0);
+}
+
+function outcomeOf(kind: OutcomeKind, reason: string, exitCode: number | null = null): Outcome {
+  return { kind, reason, exit_code: exitCode, error: null };
+}
+
+function withDetail(text: string, detail: string | null): string {
+  const trimmed = detail?.trim() ?? "";
+  return trimmed === "" ? text : `${text}: ${trimmed.replace(/\s+/g, " ").slice(0, 1_000)}`;
+}
+
+function nodeOf(pod: PodSnapshot): string {
+  return pod.node_name === null ? "The node" : `The node ${pod.node_name}`;
+}
+
+function nodeName(pod: PodSnapshot): string {
+  return pod.node_name === null ? "its node" : `node ${pod.node_name}`;
+}

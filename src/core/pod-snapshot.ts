@@ -1,0 +1,52 @@
+// The little of a pod that its outcome depends on, free of any client library's types. Times are ISO instants.
+
+export const MAIN_CONTAINER = "base";
+
+export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
+
+export interface PodCondition {
+  type: string;
+  status: string;
+  reason: string | null;
+  message: string | null;
+  last_transition_at: string | null;
+}
+
+export type ContainerState =
+  | { kind: "waiting"; reason: string | null; message: string | null }
+  | { kind: "running"; started_at: string | null }
+  | TerminatedState;
+
+export interface TerminatedState {
+  kind: "terminated";
+  exit_code: number;
+  signal: number | null;
+  reason: string | null;
+  message: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface ContainerSnapshot {
+  name: string;
+  /** Runs before the main container. */
+  init: boolean;
+  image: string | null;
+  state: ContainerState;
+}
+
+export interface PodSnapshot {
+  phase: PodPhase;
+  /** Set by the kubelet or a controller for ends that are the pod's, not a container's: Evicted, DeadlineExceeded … */
+  reason: string | null;
+  message: string | null;
+  node_name: string | null;
+  /** When someone asked for the pod's deletion (its deletionTimestamp less the grace period). */
+  deletion_requested_at: string | null;
+  conditions: PodCondition[];
+  containers: ContainerSnapshot[];
+}
+
+export function findCondition(pod: PodSnapshot, type: string): PodCondition | null {
+  return pod.conditions.find((condition) => condition.type === type) ?? null;
+}

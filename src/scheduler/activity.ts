@@ -1,0 +1,33 @@
+// What every activity of the scheduler works with. An activity is a function that does one pass and returns counts; the loop
+// around it is lifecycle/loop.ts. Any number of schedulers may run the same activities: rows are shared by locks in Postgres.
+
+import type { Executor } from "../executors/executor.ts";
+import type { Clock } from "../lifecycle/clock.ts";
+import type { Logger } from "../lifecycle/log.ts";
+import type { OutcomeRules } from "../store/attempt-outcome.ts";
+import type { Database } from "../store/database.ts";
+import type { OverdueLimits } from "../core/overdue.ts";
+
+export interface SchedulerContext {
+  db: Database;
+  executor: Executor;
+  rules: OutcomeRules;
+  clock: Clock;
+  log: Logger;
+  /** Names this process in claims and leases. */
+  holder: string;
+  newId: () => string;
+  issueLaunchToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
+  limits: {
+    /** Task instances queued or running in the whole installation. */
+    parallelism: number;
+    /** Seconds that the launch of one attempt may be repeated for. */
+    launch: number;
+    overdue: OverdueLimits;
+  };
+}
+
+/** Milliseconds until `due`, or null. */
+export function untilMs(due: Date | null, now: Date): number | null {
+  return due === null ? null : due.getTime() - now.getTime();
+}

@@ -1,0 +1,20 @@
+// Advances every run that has finished instances to count.
+
+import type { PassResult } from "../lifecycle/loop.ts";
+import { advanceNextRun } from "../store/run-advance.ts";
+import type { SchedulerContext } from "./activity.ts";
+
+const BATCH = 100;
+
+export async function advanceRuns({ db, rules, clock }: SchedulerContext, signal: AbortSignal): Promise<PassResult> {
+  const counts = { runs: 0, counted: 0, scheduled: 0, ended: 0 };
+  for (let passes = 0; passes < BATCH && !signal.aborted; passes += 1) {
+    const advanced = await advanceNextRun(db, rules.versions, clock.now());
+    if (!advanced) return { counts };
+    counts.runs += advanced.runs;
+    counts.counted += advanced.counted;
+    counts.scheduled += advanced.scheduled;
+    counts.ended += advanced.ended;
+  }
+  return { counts, more: true };
+}

@@ -1,0 +1,107 @@
+// Launches queued attempts, off the scheduling loop: each pass writes down what launches have come to and claims as many as
+// there are free places. A launch that the cluster refuses for a while is put off with backoff, within a budget of time; one
+// that can never work ends its attempt with the reason.
+
+import type { Outcome } from "../core/outcome.ts";
+import type { LaunchResult } from "../executors/executor.ts";
+import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
+import type { PassResult } from "../lifecycle/loop.ts";
+import { claimAttempts, type ClaimedAttempt, findNextLaunch, type LaunchRecord, recordLaunches } from "../store/attempt-launch.ts";
+import { type SchedulerContext, untilMs } from "./activity.ts";
+
+/** 1 s … 60 s between launches of one attempt. */
+const LAUNCH_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 60_000, factor: 2 };
+// Longer than any launch call with its own repeats takes.
+const CLAIM_LEASE_MS = 60_000;
+
+export interface Launcher {
+  runOnce(): Promise<PassResult>;
+  /** Resolves when no launch is under way. */
+  drain(): Promise<void>;
+}
+
+/** @param wake asks for another pass, when a launch has come to an end */
+export function createLauncher(context: SchedulerContext, wake: () => void): Launcher {
+  const { db, executor, rules, clock, log, holder, limits } = context;
+  const underWay = new Set<Promise<void>>();
+  let ended: LaunchRecord[] = [];
+
+  const launch = async (attempt: ClaimedAttempt): Promise<void> => {
+    const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
+    const result = await executor.launch({
+      attempt_id: attempt.attempt_id,
+      epoch: attempt.epoch,
+      dag_id: attempt.dag_id,
+      run_id: attempt.run_id,
+      task_id: attempt.task_id,
+      map_index: attempt.map_index,
+      try_number: attempt.try_number,
+      namespace: attempt.namespace,
+      pod_name: attempt.pod_name,
+      pod: graph.tasks.get(attempt.task_id)?.pod ?? null,
+      launch_token: await context.issueLaunchToken(attempt),
+    });
+    ended.push(recordOf(attempt, result, clock.now(), limits.launch));
+  };
+
+  const begin = (attempt: ClaimedAttempt): void => {
+    const launching = launch(attempt)
+      // The claim runs out and the attempt is launched again.
+      .catch((error: unknown) => log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly"))
+      .finally(() => {
+        underWay.delete(launching);
+        wake();
+      });
+    underWay.add(launching);
+  };
+
+  return {
+    runOnce: async () => {
+      const records = ended;
+      ended = [];
+      const now = clock.now();
+      try {
+        if (records.length > 0) await recordLaunches(db, rules, records, now);
+      } catch (error) {
+        ended = [...records, ...ended];
+        throw error;
+      }
+      const free = executor.launchConcurrency - underWay.size;
+      const claimed =
+        free > 0
+          ? await claimAttempts(db, { executor: executor.name, holder, limit: free, leaseMs: CLAIM_LEASE_MS }, now)
+          : [];
+      claimed.forEach(begin);
+      return {
+        counts: { claimed: claimed.length, recorded: records.length },
+        dueInMs: free > claimed.length ? untilMs(await findNextLaunch(db, executor.name, now), now) : null,
+      };
+    },
+    drain: async () => {
+      while (underWay.size > 0) await Promise.all(underWay);
+      if (ended.length > 0) await recordLaunches(db, rules, ended, clock.now());
+      ended = [];
+    },
+  };
+}
+
+function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budgetSeconds: number): LaunchRecord {
+  const { attempt_id } = attempt;
+  const end = (kind: "launch_failed" | "launch_refused", reason: string): LaunchRecord => {
+    const outcome: Outcome = { kind, reason, exit_code: null, error: null };
+    return { attempt_id, kind: "ended", outcome };
+  };
+  switch (result.kind) {
+    case "launched":
+      return { attempt_id, kind: "launched", pod_uid: result.pod_uid };
+    case "refused":
+      return end("launch_refused", result.reason);
+    case "retry": {
+      if (now.getTime() - attempt.queued_at.getTime() > budgetSeconds * 1000) {
+        return end("launch_failed", `could not be launched within ${budgetSeconds} s: ${result.reason}`);
+      }
+      const wait = backoffDelay(LAUNCH_BACKOFF, attempt.launch_failures + 1, Math.random, result.retry_after_ms ?? 0);
+      return { attempt_id, kind: "put_off", reason: result.reason, launch_after: new Date(now.getTime() + wait) };
+    }
+  }
+}

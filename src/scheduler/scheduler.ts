@@ -1,0 +1,72 @@
+// The scheduler: activities around one state store. Postgres is authoritative; every pass reads what there is to do, decides
+// by pure rules, and writes it in one transaction, so that a kill at any instant loses nothing and a second scheduler shares
+// the work. Wake-ups make it prompt, periodic passes make it right.
+
+import { createLoop, type Loop, type PassResult } from "../lifecycle/loop.ts";
+import { combineServices, type Service } from "../lifecycle/service.ts";
+import { forgetProcess, recordProcess } from "../store/processes.ts";
+import { createWakeListener, type WakeTopic } from "../store/wake-up.ts";
+import type { SchedulerContext } from "./activity.ts";
+import { advanceRuns } from "./advance-runs.ts";
+import { cleanFinished } from "./clean-finished.ts";
+import { createAndStartRuns } from "./create-due-runs.ts";
+import { createLauncher } from "./launch-queued.ts";
+import { queueReady } from "./queue-ready.ts";
+import { rescueLost } from "./rescue-lost.ts";
+
+export interface SchedulerOptions extends SchedulerContext {
+  hostname: string;
+  onPass?: (name: string, seconds: number, failed: boolean) => void;
+}
+
+export interface Scheduler extends Service {
+  /** The longest time, in milliseconds, that any activity has gone without a pass that succeeded. */
+  stalledMs(): number;
+}
+
+// Wake-ups may be lost; this bounds what that costs.
+const SAFETY_INTERVAL_MS = 5_000;
+const OVERDUE_INTERVAL_MS = 1_000;
+const HEARTBEAT_INTERVAL_MS = 5_000;
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { clock, log, db, holder, hostname } = options;
+  const loop = (name: string, intervalMs: number, runOnce: (signal: AbortSignal) => Promise<PassResult>): Loop =>
+    createLoop({ name, intervalMs, runOnce, clock, log, ...(options.onPass ? { onPass: options.onPass } : {}) });
+
+  const launcher = createLauncher(options, () => launch.wake());
+  const launch = loop("launch-queued", SAFETY_INTERVAL_MS, launcher.runOnce);
+  const topics: Record<Exclude<WakeTopic, "dags">, Loop> = {
+    runs: loop("create-due-runs", SAFETY_INTERVAL_MS, () => createAndStartRuns(options)),
+    advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),
+    queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
+    launch,
+    clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
+  };
+  const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
+  const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
+    await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
+    return { counts: {} };
+  });
+  const loops = [...Object.values(topics), rescue, heartbeat];
+  const listener = createWakeListener({
+    url: db.url,
+    clock,
+    log,
+    onWake: (topic) => {
+      if (topic !== "dags") topics[topic].wake();
+    },
+  });
+  const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };
+  // Stopped in reverse: loops first, then launches under way, then the executor that they use.
+  const services = combineServices("scheduler", [options.executor, launches, ...loops, listener]);
+  return {
+    name: "scheduler",
+    start: services.start,
+    stop: async () => {
+      await services.stop();
+      await forgetProcess(db, holder).catch((error: unknown) => log.debug({ err: error }, "cannot sign off"));
+    },
+    stalledMs: () => Math.max(...loops.map((one) => one.sinceLastPassMs())),
+  };
+}

@@ -1,0 +1,46 @@
+// A worker's own report of its end: outcome and result in one transaction.
+
+import { failure } from "../core/errors.ts";
+import type { Json } from "../core/json.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Database, Queryable } from "./database.ts";
+import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
+
+/**
+ * @param result undefined: keep none
+ * Errors: attempt_stale. A repeat of the same report is a no-op.
+ */
+export async function finishAttempt(
+  db: Database,
+  rules: OutcomeRules,
+  attempt: { attempt_id: string; epoch: number },
+  outcome: Outcome,
+  result: Json | undefined,
+  now: Date,
+): Promise<void> {
+  const current = await db.transaction(async (tx) => {
+    const written = (await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome }], now))[0];
+    if (!written) return acceptRepeat(tx, attempt, outcome);
+    if (!written.after) return false;
+    if (outcome.kind !== "success" || result === undefined) return true;
+    await tx.query({
+      name: "save_result",
+      text: `insert into task_result (task_instance_id, value, created_at) values ($1, $2, $3)
+        on conflict (task_instance_id) do update set value = excluded.value, created_at = excluded.created_at`,
+      values: [written.task_instance_id, JSON.stringify(result), now],
+    });
+    return true;
+  });
+  // Thrown after the commit: that the old attempt has ended is worth keeping.
+  if (!current) throw failure("attempt_stale", `attempt ${attempt.attempt_id} was replaced, or has ended otherwise`);
+}
+
+/** The answer to the first report may have been lost on its way. */
+async function acceptRepeat(tx: Queryable, attempt: { attempt_id: string; epoch: number }, outcome: Outcome): Promise<boolean> {
+  const { rows } = await tx.query<{ outcome: string | null }>({
+    name: "read_outcome",
+    text: "select outcome from attempt where id = $1 and epoch = $2",
+    values: [attempt.attempt_id, attempt.epoch],
+  });
+  return rows[0]?.outcome === outcome.kind;
+}

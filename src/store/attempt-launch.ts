@@ -1,0 +1,110 @@
+// Hands attempts to executors: a claim under a short lease, so that an attempt whose claimer died is launched by another.
+// Launching twice is harmless (the pod's name is the attempt's), so the claim saves work and guards nothing.
+
+import type { JsonObject } from "../core/json.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Database, Queryable } from "./database.ts";
+import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
+
+export interface ClaimedAttempt {
+  attempt_id: string;
+  epoch: number;
+  dag_id: string;
+  run_id: string;
+  task_id: string;
+  map_index: number;
+  try_number: number;
+  namespace: string | null;
+  pod_name: string;
+  version_id: number;
+  launch_failures: number;
+  queued_at: Date;
+}
+
+export async function claimAttempts(
+  db: Queryable,
+  claim: { executor: string; holder: string; limit: number; leaseMs: number },
+  now: Date,
+): Promise<ClaimedAttempt[]> {
+  const { rows } = await db.query<ClaimedAttempt>({
+    name: "claim_attempts",
+    text: `
+      with claimed as (
+        update attempt set state = 'launching', claimed_by = $2, claimed_until = $4
+        where id in (
+          select id from attempt
+          where executor = $1 and state in ('queued', 'launching') and stop_requested_at is null
+            and (launch_after is null or launch_after <= $3) and (state = 'queued' or claimed_until <= $3)
+          order by queued_at limit $5 for update skip locked)
+        returning *)
+      select c.id as attempt_id, c.epoch, r.dag_id, r.dag_run_id as run_id, t.task_id, t.map_index, c.try_number,
+        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.queued_at
+      from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
+      order by c.queued_at`,
+    values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
+  });
+  return rows;
+}
+
+/** When a launch that was put off is due; null when none is. */
+export async function findNextLaunch(db: Queryable, executor: string, now: Date): Promise<Date | null> {
+  const { rows } = await db.query<{ next_due: Date | null }>({
+    name: "next_launch",
+    text: `select min(greatest(launch_after, case when state = 'launching' then claimed_until end)) as next_due from attempt
+      where executor = $1 and state in ('queued', 'launching')
+        and greatest(launch_after, case when state = 'launching' then claimed_until end) > $2`,
+    values: [executor, now],
+  });
+  return rows[0]?.next_due ?? null;
+}
+
+export type LaunchRecord = { attempt_id: string } & (
+  | { kind: "launched"; pod_uid: string }
+  | { kind: "put_off"; reason: string; launch_after: Date }
+  | { kind: "ended"; outcome: Outcome }
+);
+
+/** Writes what became of launches. A worker may have started, even ended, before this: nothing of that is undone. */
+export async function recordLaunches(
+  db: Database,
+  rules: OutcomeRules,
+  records: readonly LaunchRecord[],
+  now: Date,
+): Promise<void> {
+  const launched = records.filter((record) => record.kind === "launched");
+  const putOff = records.filter((record) => record.kind === "put_off");
+  const ended = records.filter((record) => record.kind === "ended");
+  await db.transaction(async (tx) => {
+    if (launched.length > 0) {
+      await tx.query({
+        name: "record_launched",
+        text: `
+          update attempt a set pod_uid = coalesce(a.pod_uid, l.pod_uid), launched_at = coalesce(a.launched_at, $3),
+            state = case when a.state in ('queued', 'launching') then 'launched' else a.state end, claimed_until = null,
+            waiting_kind = case when a.state = 'launching' then null else a.waiting_kind end,
+            waiting_reason = case when a.state = 'launching' then null else a.waiting_reason end,
+            waiting_since = case when a.state = 'launching' then null else a.waiting_since end
+          from unnest($1::uuid[], $2::text[]) as l (id, pod_uid) where a.id = l.id`,
+        values: [launched.map((record) => record.attempt_id), launched.map((record) => record.pod_uid), now],
+      });
+    }
+    if (putOff.length > 0) {
+      await tx.query({
+        name: "record_put_off",
+        text: `
+          update attempt a set state = 'queued', launch_failures = a.launch_failures + 1, launch_after = p.launch_after,
+            waiting_kind = 'starting', waiting_reason = p.reason, waiting_since = coalesce(a.waiting_since, $4),
+            claimed_until = null
+          from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as p (id, reason, launch_after)
+          where a.id = p.id and a.state = 'launching'`,
+        values: [
+          putOff.map((record) => record.attempt_id),
+          putOff.map((record) => record.reason),
+          putOff.map((record) => record.launch_after),
+          now,
+        ],
+      });
+    }
+    await recordOutcomes(tx, rules, ended, now);
+  });
+}

@@ -1,0 +1,127 @@
+// Writes how attempts ended, each once, and moves their task instances on. Whoever comes first wins: the worker's own report
+// or what was seen of its pod. An attempt that is not its instance's newest is only closed; the instance does not move.
+
+import { type AfterAttempt, decideAfterAttempt } from "../core/after-attempt.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Queryable } from "./database.ts";
+import type { VersionCache } from "./dag-versions.ts";
+import { notifyWork } from "./wake-up.ts";
+
+/** What the rules of an attempt's end need beside the rows. */
+export interface OutcomeRules {
+  versions: VersionCache;
+  /** Faults of the cluster that one task instance may suffer before it fails. */
+  infrastructureBudget: number;
+}
+
+export interface AttemptEnd {
+  attempt_id: string;
+  outcome: Outcome;
+}
+
+interface OpenAttempt {
+  attempt_id: string;
+  task_instance_id: string;
+  task_id: string;
+  version_id: number;
+  current: boolean;
+  try_number: number;
+  max_tries: number;
+  infrastructure_failures: number;
+}
+
+/** Returns the attempts whose outcome this call wrote; the others had one already. */
+export async function recordOutcomes(
+  tx: Queryable,
+  rules: OutcomeRules,
+  ends: readonly AttemptEnd[],
+  now: Date,
+): Promise<{ attempt_id: string; task_instance_id: string; after: AfterAttempt | null }[]> {
+  if (ends.length === 0) return [];
+  const open = await lockOpenAttempts(tx, ends);
+  const outcomes = new Map(ends.map((end) => [end.attempt_id, end.outcome]));
+  const decided = await Promise.all(
+    open.map(async (attempt) => {
+      const outcome = outcomes.get(attempt.attempt_id);
+      if (!outcome) throw new Error(`no outcome for locked attempt ${attempt.attempt_id}`);
+      const { graph } = await rules.versions.loadVersion(tx, attempt.version_id);
+      const policy = graph.tasks.get(attempt.task_id) ?? { retries: 0, retry_delay: 0 };
+      const after = attempt.current ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget) : null;
+      return { attempt, outcome, after };
+    }),
+  );
+  if (decided.length === 0) return [];
+  await closeAttempts(
+    tx,
+    decided.map(({ attempt, outcome }) => ({ attempt_id: attempt.attempt_id, outcome })),
+    now,
+  );
+  await moveInstances(
+    tx,
+    decided.flatMap(({ attempt, after }) => (after ? [{ id: attempt.task_instance_id, ...after }] : [])),
+    now,
+  );
+  await notifyWork(tx, "clean", "advance", "queue");
+  return decided.map(({ attempt, after }) => ({
+    attempt_id: attempt.attempt_id,
+    task_instance_id: attempt.task_instance_id,
+    after,
+  }));
+}
+
+async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Promise<OpenAttempt[]> {
+  // In the order of ids, so that two batches cannot wait for each other.
+  const { rows } = await tx.query<OpenAttempt>({
+    name: "lock_open_attempts",
+    text: `
+      select a.id as attempt_id, a.task_instance_id, t.task_id, r.version_id, t.try_number, t.max_tries,
+        t.infrastructure_failures,
+        a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
+      from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id
+      where a.id = any ($1::uuid[]) and a.outcome is null
+      order by a.id for update of a, t`,
+    values: [ends.map((end) => end.attempt_id)],
+  });
+  return rows;
+}
+
+async function closeAttempts(tx: Queryable, ends: readonly AttemptEnd[], now: Date): Promise<void> {
+  await tx.query({
+    name: "close_attempts",
+    text: `
+      update attempt a set state = 'finished', finished_at = $6, outcome = e.outcome, outcome_reason = e.reason,
+        exit_code = e.exit_code, error = e.error::jsonb, waiting_kind = null, waiting_reason = null, waiting_since = null,
+        cleaned_at = coalesce(a.cleaned_at, case when a.pod_gone_at is not null then $6 end), claimed_until = null
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[]) as e (id, outcome, reason, exit_code, error)
+      where a.id = e.id`,
+    values: [
+      ends.map((end) => end.attempt_id),
+      ends.map((end) => end.outcome.kind),
+      ends.map((end) => end.outcome.reason),
+      ends.map((end) => end.outcome.exit_code),
+      ends.map((end) => (end.outcome.error === null ? null : JSON.stringify(end.outcome.error))),
+      now,
+    ],
+  });
+}
+
+async function moveInstances(tx: Queryable, moves: readonly (AfterAttempt & { id: string })[], now: Date): Promise<void> {
+  await tx.query({
+    name: "move_instances",
+    text: `
+      update task_instance t set state = m.state, reason = m.reason, infrastructure_failures = m.failures,
+        same_try = m.failures > t.infrastructure_failures, counted = false,
+        retry_at = $6::timestamptz + m.retry_in * interval '1 second',
+        end_date = case when m.retry_in is null then $6::timestamptz end
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::float8[]) as m (id, state, reason, failures, retry_in)
+      where t.id = m.id`,
+    values: [
+      moves.map((move) => move.id),
+      moves.map((move) => move.state),
+      moves.map((move) => move.reason),
+      moves.map((move) => move.infrastructure_failures),
+      moves.map((move) => move.retry_in),
+      now,
+    ],
+  });
+}

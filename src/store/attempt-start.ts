@@ -1,0 +1,127 @@
+// A worker's start: the point from which exactly one process runs the attempt. One statement takes the attempt for the worker
+// if it is the newest, has no outcome, and no other worker has it; then its inputs are resolved from upstream results.
+
+import type { TaskContext } from "../contract/execution.ts";
+import { failure } from "../core/errors.ts";
+import { listResultSources, resolveInputs } from "../core/inputs.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { Queryable } from "./database.ts";
+import type { VersionCache } from "./dag-versions.ts";
+
+export interface StartedAttempt {
+  attempt_id: string;
+  epoch: number;
+  context: TaskContext;
+  inputs: JsonObject;
+  params: JsonObject;
+  execution_timeout: number | null;
+  bundle: { hash: string; code: string };
+}
+
+export interface StartingWorker {
+  attempt_id: string;
+  worker_id: string;
+  hostname: string;
+}
+
+interface StartedRow {
+  epoch: number;
+  run_key: number;
+  dag_id: string;
+  run_id: string;
+  run_type: string;
+  task_id: string;
+  map_index: number;
+  try_number: number;
+  max_tries: number;
+  logical_date: Date | null;
+  data_interval_start: Date | null;
+  data_interval_end: Date | null;
+  run_after: Date;
+  params: JsonObject;
+  version_id: number;
+}
+
+/** Errors: attempt_stale. A repeat by the same worker gets the same answer. */
+export async function startAttempt(
+  db: Queryable,
+  versions: VersionCache,
+  worker: StartingWorker,
+  now: Date,
+): Promise<StartedAttempt> {
+  const { rows } = await db.query<StartedRow>({
+    name: "start_attempt",
+    text: `
+      with started as (
+        update attempt a set state = 'running', worker_id = $2, hostname = $3, started_at = coalesce(a.started_at, $4),
+          heartbeat_at = $4, waiting_kind = null, waiting_reason = null, waiting_since = null, claimed_until = null
+        from task_instance t
+        where a.id = $1 and t.id = a.task_instance_id and a.epoch = t.epoch and t.state in ('queued', 'running')
+          and a.outcome is null and a.stop_requested_at is null and (a.worker_id is null or a.worker_id = $2)
+        returning a.task_instance_id, a.epoch, a.try_number),
+      instance as (
+        update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, $4)
+        from started s where t.id = s.task_instance_id
+        returning t.run_id, t.task_id, t.map_index, t.max_tries, s.epoch, s.try_number)
+      select i.epoch, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, i.task_id, i.map_index, i.try_number,
+        i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id
+      from instance i join dag_run r on r.id = i.run_id`,
+    values: [worker.attempt_id, worker.worker_id, worker.hostname, now],
+  });
+  const row = rows[0];
+  if (!row) {
+    throw failure("attempt_stale", `attempt ${worker.attempt_id} has ended, was replaced, or is run by another worker`);
+  }
+  const version = await versions.loadVersion(db, row.version_id);
+  const task = version.graph.tasks.get(row.task_id);
+  if (!task) throw failure("not_found", `task "${row.task_id}" is not in version ${row.version_id} of ${row.dag_id}`);
+  const [results, bundle] = await Promise.all([
+    readResults(db, row.run_key, listResultSources(task)),
+    versions.loadBundle(db, version.bundle_hash),
+    task.execution_timeout === null ? null : setDeadline(db, worker.attempt_id, task.execution_timeout, now),
+  ]);
+  const context: TaskContext = {
+    dag_id: row.dag_id,
+    run_id: row.run_id,
+    run_type: row.run_type,
+    task_id: row.task_id,
+    map_index: row.map_index,
+    try_number: row.try_number,
+    max_tries: row.max_tries,
+    logical_date: row.logical_date?.toISOString() ?? null,
+    data_interval_start: row.data_interval_start?.toISOString() ?? null,
+    data_interval_end: row.data_interval_end?.toISOString() ?? null,
+    run_after: row.run_after.toISOString(),
+  };
+  return {
+    attempt_id: worker.attempt_id,
+    epoch: row.epoch,
+    context,
+    inputs: resolveInputs(task, { params: row.params, results, run: context }),
+    params: row.params,
+    execution_timeout: task.execution_timeout,
+    bundle: { hash: version.bundle_hash, code: bundle.code },
+  };
+}
+
+async function readResults(db: Queryable, runKey: number, taskIds: string[]): Promise<Map<string, Json>> {
+  if (taskIds.length === 0) return new Map();
+  const { rows } = await db.query<{ task_id: string; value: Json }>({
+    name: "read_results",
+    text: `select t.task_id, r.value from task_instance t join task_result r on r.task_instance_id = t.id
+      where t.run_id = $1 and t.task_id = any ($2) and t.map_index = -1`,
+    values: [runKey, taskIds],
+  });
+  return new Map(rows.map((row) => [row.task_id, row.value]));
+}
+
+// The worker ends its task at the timeout itself; a minute later the scheduler takes it that it could not.
+const TIMEOUT_GRACE_SECONDS = 60;
+
+async function setDeadline(db: Queryable, attemptId: string, timeout: number, now: Date): Promise<void> {
+  await db.query({
+    name: "set_deadline",
+    text: "update attempt set deadline_at = coalesce(deadline_at, $2) where id = $1",
+    values: [attemptId, new Date(now.getTime() + (timeout + TIMEOUT_GRACE_SECONDS) * 1000)],
+  });
+}

@@ -1,0 +1,102 @@
+// Postgres: the one place where truth is kept, and the only folder that speaks to it. Every statement is plain SQL beside
+// the function that runs it; several rows travel as arrays through unnest. A statement runs on a Queryable: the pool, or a
+// transaction's client. When Postgres is away calls fail with code `unavailable`, and loops repeat them with backoff.
+
+import pg from "pg";
+import { failure } from "../core/errors.ts";
+import type { Logger } from "../lifecycle/log.ts";
+
+// int8 (ids, counts) as number: ids stay far below 2^53. json and jsonb come parsed, timestamptz as Date.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+export interface Statement {
+  /** Named statements are prepared once per connection. */
+  name?: string;
+  text: string;
+  values?: unknown[];
+}
+
+export interface Queryable {
+  /** Rows as the statement names them; the caller declares their shape beside the SQL. */
+  query<Row extends object = Record<string, unknown>>(statement: Statement): Promise<{ rows: Row[]; rowCount: number }>;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction; any error rolls it back. Deadlocks and serialisation failures are repeated 3 times. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Connections of this process at most. */
+  poolSize: number;
+  applicationName: string;
+  log: Logger;
+}
+
+// 40001 serialization_failure, 40P01 deadlock_detected: the same work will go through when repeated.
+const REPEATABLE = new Set(["40001", "40P01"]);
+const MAX_REPEATS = 3;
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+  });
+  // Without a listener an idle client's error ends the process.
+  pool.on("error", (error) => options.log.warn({ err: error }, "an idle database connection broke"));
+
+  const query = async <Row extends object>(client: pg.Pool | pg.PoolClient, statement: Statement) => {
+    const result = await client.query<Row>(statement);
+    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+  };
+
+  const transactOnce = async <T>(work: (tx: Queryable) => Promise<T>): Promise<T> => {
+    const client = await pool.connect().catch(throwUnavailable);
+    let broken = false;
+    try {
+      await client.query("begin");
+      const value = await work({ query: (statement) => query(client, statement) });
+      await client.query("commit");
+      return value;
+    } catch (error) {
+      // A connection whose rollback fails is not given back.
+      await client.query("rollback").catch(() => (broken = true));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  };
+
+  return {
+    url: options.url,
+    query: (statement) => query(pool, statement),
+    transaction: async (work) => {
+      for (let repeats = 0; ; repeats += 1) {
+        try {
+          return await transactOnce(work);
+        } catch (error) {
+          if (repeats >= MAX_REPEATS || !REPEATABLE.has(sqlState(error))) throw error;
+          options.log.warn({ err: error, repeats }, "transaction repeated");
+        }
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** The SQLSTATE of a database error, or "". */
+export function sqlState(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function throwUnavailable(error: unknown): never {
+  throw failure("unavailable", "Postgres does not answer; check WINDLASS_DATABASE_URL and that the server runs", {
+    cause: error,
+  });
+}

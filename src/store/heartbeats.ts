@@ -1,0 +1,24 @@
+// An attempt's sign of life, and the way back for a wish that it end. One statement, because it is the most frequent call.
+
+import { failure } from "../core/errors.ts";
+import type { Queryable } from "./database.ts";
+
+/** Errors: attempt_stale, when the attempt has ended, has not started, or is not the newest of its instance. */
+export async function recordHeartbeat(
+  db: Queryable,
+  attempt: { attempt_id: string; epoch: number },
+  now: Date,
+): Promise<{ stop: string | null }> {
+  const { rows } = await db.query<{ stop_reason: string | null }>({
+    name: "record_heartbeat",
+    text: `
+      update attempt a set heartbeat_at = $3 from task_instance i
+      where a.id = $1 and a.epoch = $2 and a.state = 'running' and a.outcome is null
+        and i.id = a.task_instance_id and i.epoch = a.epoch
+      returning a.stop_reason`,
+    values: [attempt.attempt_id, attempt.epoch, now],
+  });
+  const row = rows[0];
+  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more: it has ended or was replaced`);
+  return { stop: row.stop_reason };
+}

@@ -1,0 +1,87 @@
+// The lines that tasks write, numbered within their attempt by the worker. A number is written once: a repeated batch
+// changes nothing. Postgres keeps them, so that they outlive the pod.
+
+import { failure } from "../core/errors.ts";
+import type { Queryable } from "./database.ts";
+
+export interface NewLogLine {
+  seq: number;
+  timestamp: string;
+  level: string;
+  event: string;
+}
+
+/**
+ * Errors: attempt_stale, when the attempt never started or was replaced. One that has just ended may still deliver
+ * its last lines: they say why.
+ */
+export async function appendLogs(
+  db: Queryable,
+  attempt: { attempt_id: string; epoch: number },
+  lines: readonly NewLogLine[],
+): Promise<void> {
+  const { rows } = await db.query<{ allowed: boolean }>({
+    name: "append_logs",
+    text: `
+      with owner as (
+        select a.id from attempt a join task_instance i on i.id = a.task_instance_id
+        where a.id = $1 and a.epoch = $2 and i.epoch = a.epoch and a.worker_id is not null),
+      written as (
+        insert into task_log (attempt_id, seq, "timestamp", level, event)
+        select owner.id, line.seq, line."timestamp", line.level, line.event
+        from owner, unnest($3::integer[], $4::timestamptz[], $5::text[], $6::text[]) as line (seq, "timestamp", level, event)
+        on conflict do nothing)
+      select exists (select from owner) as allowed`,
+    values: [
+      attempt.attempt_id,
+      attempt.epoch,
+      lines.map((line) => line.seq),
+      lines.map((line) => line.timestamp),
+      lines.map((line) => line.level),
+      // Postgres keeps no NUL in text; a task may well print one.
+      lines.map((line) => line.event.replaceAll("\0", "\u2400")),
+    ],
+  });
+  if (!rows[0]?.allowed) throw failure("attempt_stale", `attempt ${attempt.attempt_id} was replaced, or never started`);
+}
+
+export interface LogRow {
+  epoch: number;
+  seq: number;
+  timestamp: Date;
+  level: string;
+  event: string;
+}
+
+/** The place behind a line; the start is { epoch: 0, seq: -1 }. */
+export interface LogCursor {
+  epoch: number;
+  seq: number;
+}
+
+export const LOG_START: LogCursor = { epoch: 0, seq: -1 };
+
+/** The lines of one try behind `after`: its attempts one after the other, each in its own order. */
+export async function readLogs(
+  db: Queryable,
+  taskInstanceId: string,
+  tryNumber: number,
+  after: LogCursor,
+  limit: number,
+): Promise<LogRow[]> {
+  const { rows } = await db.query<LogRow>({
+    name: "read_logs",
+    // The lateral walks the primary key from the cursor on, so a page costs the page, not the log.
+    text: `
+      select a.epoch, l.seq, l."timestamp", l.level, l.event
+      from attempt a
+      cross join lateral (
+        select seq, "timestamp", level, event from task_log
+        where attempt_id = a.id and seq > case when a.epoch = $3 then $4 else -1 end
+        order by seq limit $5) l
+      where a.task_instance_id = $1 and a.try_number = $2 and a.epoch >= $3
+      order by a.epoch, l.seq limit $5`,
+    values: [taskInstanceId, tryNumber, after.epoch, after.seq, limit],
+  });
+  return rows;
+}

@@ -1,0 +1,116 @@
+// What executors saw of pods and processes, and how far they have looked: one transaction for a batch and its position, under
+// the token of the lease that allows the watch. An observation of an ended attempt adds to its timeline and changes nothing.
+
+import type { Observation } from "../core/observation.ts";
+import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
+import { recordOutcomes } from "./attempt-outcome.ts";
+import type { Database, Queryable } from "./database.ts";
+import { assertLease, type Lease } from "./leases.ts";
+
+export interface ObservationBatch {
+  observations: Observation[];
+  position: { key: string; resource_version: string } | null;
+  lease: Lease | null;
+}
+
+/** Errors: lease_lost. */
+export async function recordObservations(
+  db: Database,
+  rules: OutcomeRules,
+  batch: ObservationBatch,
+  now: Date,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    if (batch.lease) await assertLease(tx, batch.lease);
+    const merged = mergeObservations(batch.observations);
+    if (merged.length > 0) {
+      const own = await updateTimelines(tx, merged, now);
+      await recordOutcomes(tx, rules, merged.filter((seen) => own.has(seen.attempt_id)).flatMap(toEnd), now);
+    }
+    if (batch.position) await savePosition(tx, batch.position, now);
+  });
+}
+
+/** The last observation of each attempt counts, but an outcome or a disappearance seen earlier in the batch stays seen. */
+function mergeObservations(observations: readonly Observation[]): Observation[] {
+  const merged = new Map<string, Observation>();
+  for (const observation of observations) {
+    const before = merged.get(observation.attempt_id);
+    merged.set(observation.attempt_id, {
+      ...observation,
+      outcome: before?.outcome ?? observation.outcome,
+      gone: observation.gone || (before?.gone ?? false),
+    });
+  }
+  return [...merged.values()].sort((a, b) => (a.attempt_id < b.attempt_id ? -1 : 1));
+}
+
+function toEnd(observation: Observation): AttemptEnd[] {
+  const { attempt_id, outcome, gone } = observation;
+  if (outcome) return [{ attempt_id, outcome }];
+  if (!gone) return [];
+  return [
+    {
+      attempt_id,
+      outcome: { kind: "lost", reason: "its pod vanished before an end was seen", exit_code: null, error: null },
+    },
+  ];
+}
+
+/** Returns the attempts that the observations are really of: a pod of another uid under the same name is not. */
+async function updateTimelines(tx: Queryable, observations: readonly Observation[], now: Date): Promise<Set<string>> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: "update_timelines",
+    text: `
+      update attempt a set
+        pod_uid = coalesce(a.pod_uid, o.pod_uid),
+        state = case when a.state in ('queued', 'launching') then 'launched' else a.state end,
+        launched_at = coalesce(a.launched_at, $9),
+        pod_scheduled_at = coalesce(a.pod_scheduled_at, o.pod_scheduled_at),
+        container_started_at = coalesce(a.container_started_at, o.container_started_at),
+        waiting_kind = case when a.state in ('running', 'finished') then null else o.waiting_kind end,
+        waiting_reason = case when a.state in ('running', 'finished') then null else o.waiting_reason end,
+        waiting_since = case when a.state in ('running', 'finished') or o.waiting_kind is null then null
+          when a.waiting_kind = o.waiting_kind then a.waiting_since else $9::timestamptz end,
+        pod_gone_at = case when o.gone then coalesce(a.pod_gone_at, $9) else a.pod_gone_at end,
+        cleaned_at = case when o.gone and a.state = 'finished' then coalesce(a.cleaned_at, $9) else a.cleaned_at end
+      from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[])
+        as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone)
+      where a.id = o.id and a.epoch = o.epoch and (a.pod_uid is null or a.pod_uid = o.pod_uid)
+      returning a.id`,
+    values: [
+      observations.map((observation) => observation.attempt_id),
+      observations.map((observation) => observation.epoch),
+      observations.map((observation) => observation.pod_uid),
+      observations.map((observation) => observation.pod_scheduled_at),
+      observations.map((observation) => observation.container_started_at),
+      observations.map((observation) => observation.waiting?.kind ?? null),
+      observations.map((observation) => observation.waiting?.reason ?? null),
+      observations.map((observation) => observation.gone),
+      now,
+    ],
+  });
+  return new Set(rows.map((row) => row.id));
+}
+
+async function savePosition(tx: Queryable, position: { key: string; resource_version: string }, now: Date): Promise<void> {
+  await tx.query({
+    name: "save_position",
+    text: `insert into watch_position (key, resource_version, updated_at) values ($1, $2, $3)
+      on conflict (key) do update set resource_version = excluded.resource_version, updated_at = excluded.updated_at`,
+    values: [position.key, position.resource_version, now],
+  });
+}
+
+export async function loadPosition(
+  db: Queryable,
+  key: string,
+): Promise<{ resource_version: string; updated_at: string } | null> {
+  const { rows } = await db.query<{ resource_version: string; updated_at: Date }>({
+    name: "load_position",
+    text: "select resource_version, updated_at from watch_position where key = $1",
+    values: [key],
+  });
+  const row = rows[0];
+  return row ? { resource_version: row.resource_version, updated_at: row.updated_at.toISOString() } : null;
+}

@@ -1,0 +1,17 @@
+// Pausing: a paused DAG gets no new runs from its schedule.
+
+import type { Database } from "./database.ts";
+import { notifyWork } from "./wake-up.ts";
+
+/** false: there is no such DAG. */
+export async function setDagPaused(db: Database, dagId: string, paused: boolean): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const { rowCount } = await tx.query({
+      name: "set_dag_paused",
+      text: "update dag set is_paused = $2 where dag_id = $1",
+      values: [dagId, paused],
+    });
+    if (rowCount > 0 && !paused) await notifyWork(tx, "runs");
+    return rowCount > 0;
+  });
+}
