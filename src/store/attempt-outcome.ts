@@ -89,9 +89,9 @@ async function closeAttempts(tx: Queryable, ends: readonly AttemptEnd[], now: Da
   await tx.query({
     name: "close_attempts",
     text: `
-      update attempt a set state = 'finished', finished_at = $6, outcome = e.outcome, outcome_reason = e.reason,
+      update attempt a set state = 'finished', finished_at = $6::timestamptz, outcome = e.outcome, outcome_reason = e.reason,
         exit_code = e.exit_code, error = e.error::jsonb, waiting_kind = null, waiting_reason = null, waiting_since = null,
-        cleaned_at = coalesce(a.cleaned_at, case when a.pod_gone_at is not null then $6 end), claimed_until = null
+        cleaned_at = coalesce(a.cleaned_at, case when a.pod_gone_at is not null then $6::timestamptz end), claimed_until = null
       from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[]) as e (id, outcome, reason, exit_code, error)
       where a.id = e.id`,
     values: [
