@@ -42,7 +42,8 @@ export function judgeGonePod(pod: PodSnapshot | null): Outcome {
     judgeEnd(pod, main) ??
     fromInterruption(pod, null) ??
     fromPodReason(pod, null) ??
-    outcomeOf("lost", "The pod disappeared before its container's end was reported")
+    // An object can only vanish because it was deleted, and no controller has left its mark.
+    deletedByPerson(null)
   );
 }
 
@@ -119,7 +120,7 @@ function fromInterruption(pod: PodSnapshot, ended: TerminatedState | null): Outc
     return fromDisruption(pod, disruption, ended);
   }
   if (pod.deletion_requested_at !== null && cameBefore(pod.deletion_requested_at, ended)) {
-    return outcomeOf("deleted", "Someone deleted the pod before its task had ended", ended?.exit_code ?? null);
+    return deletedByPerson(ended);
   }
   return null;
 }
@@ -150,6 +151,10 @@ function fromDisruption(pod: PodSnapshot, disruption: PodCondition, ended: Termi
 function cameBefore(at: string | null, ended: TerminatedState | null): boolean {
   if (at === null || ended === null || ended.finished_at === null) return true;
   return Date.parse(at) <= Date.parse(ended.finished_at);
+}
+
+function deletedByPerson(ended: TerminatedState | null): Outcome {
+  return outcomeOf("deleted", "Someone deleted the pod before its task had ended", ended?.exit_code ?? null);
 }
 
 function exitedSilently(): Outcome {

@@ -30,7 +30,7 @@ export interface LoopOptions {
 export interface Loop extends Service {
   /** Runs a pass soon; many calls before it are one. */
   wake(): void;
-  /** Milliseconds of the monotonic clock since the last pass that succeeded. */
+  /** Milliseconds since a pass last came to an end, well or not: grows only when the loop hangs. */
   sinceLastPassMs(): number;
 }
 
@@ -64,7 +64,6 @@ export function createLoop(options: LoopOptions): Loop {
       try {
         const result = await options.runOnce(stopping.signal);
         failures = 0;
-        lastPass = clock.monotonic();
         if (Object.values(result.counts).some((count) => count > 0)) log.debug({ loop: name, ...result.counts }, "pass");
         if (result.more) continue;
         if (typeof result.dueInMs === "number") pauseMs = Math.min(pauseMs, Math.max(0, result.dueInMs));
@@ -75,6 +74,7 @@ export function createLoop(options: LoopOptions): Loop {
         pauseMs = backoffDelay(options.backoff ?? CALL_BACKOFF, failures);
         log.error({ loop: name, err: error, failures }, "pass failed");
       } finally {
+        lastPass = clock.monotonic();
         options.onPass?.(name, (clock.monotonic() - began) / 1000, failed);
       }
       // A wake-up does not shorten a backoff: events come thickest when the database is in trouble.

@@ -20,7 +20,7 @@ export interface SchedulerOptions extends SchedulerContext {
 }
 
 export interface Scheduler extends Service {
-  /** The longest time, in milliseconds, that any activity has gone without a pass that succeeded. */
+  /** The longest time, in milliseconds, since any activity's last pass: a database that is away does not make it grow. */
   stalledMs(): number;
 }
 

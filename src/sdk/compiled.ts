@@ -6,6 +6,12 @@ import type { Json } from "../core/json.ts";
 
 export const COMPILED_DAG: unique symbol = Symbol.for("windlass.dag") as never;
 
+/** On an error that a task throws: fail now, whatever `retries` is left. Its value is true. */
+export const NO_RETRY: unique symbol = Symbol.for("windlass.no_retry") as never;
+
+/** On an error that a task throws: the task is skipped, not failed, and the message is the reason. Its value is true. */
+export const SKIP: unique symbol = Symbol.for("windlass.skip") as never;
+
 /** What a task function gets as its second argument. */
 export interface TaskRuntime {
   dag_id: string;

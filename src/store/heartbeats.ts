@@ -19,6 +19,7 @@ export async function recordHeartbeat(
     values: [attempt.attempt_id, attempt.epoch, now],
   });
   const row = rows[0];
-  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more: it has ended or was replaced`);
+  if (!row)
+    throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more: it has ended or was replaced`);
   return { stop: row.stop_reason };
 }

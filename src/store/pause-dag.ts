@@ -11,7 +11,7 @@ export async function setDagPaused(db: Database, dagId: string, paused: boolean)
       text: "update dag set is_paused = $2 where dag_id = $1",
       values: [dagId, paused],
     });
-    if (rowCount > 0 && !paused) await notifyWork(tx, "runs");
+    if (rowCount > 0 && !paused) await notifyWork(tx, "runs", "queue");
     return rowCount > 0;
   });
 }

@@ -36,7 +36,11 @@ export interface AttemptRow {
 }
 
 /** All tries, or one. */
-export async function listAttempts(db: Queryable, taskInstanceId: string, tryNumber: number | null): Promise<AttemptRow[]> {
+export async function listAttempts(
+  db: Queryable,
+  taskInstanceId: string,
+  tryNumber: number | null,
+): Promise<AttemptRow[]> {
   const { rows } = await db.query<AttemptRow>({
     name: "list_attempts",
     text: `

@@ -3,7 +3,16 @@
 import type { JsonObject } from "../core/json.ts";
 import type { RunState, RunType } from "../core/states.ts";
 import type { Queryable } from "./database.ts";
-import { buildOrder, buildRanges, type Ordering, type Page, type PageSize, type RangeFilter, readPage, splitPattern } from "./read-page.ts";
+import {
+  buildOrder,
+  buildRanges,
+  type Ordering,
+  type Page,
+  type PageSize,
+  type RangeFilter,
+  readPage,
+  splitPattern,
+} from "./read-page.ts";
 
 export interface VersionRow {
   version_id: number;
@@ -11,7 +20,8 @@ export interface VersionRow {
   bundle_hash: string;
   version_created_at: Date;
 }
-export const VERSION_COLUMNS = "v.id as version_id, v.version_number, v.bundle_hash, v.created_at as version_created_at";
+export const VERSION_COLUMNS =
+  "v.id as version_id, v.version_number, v.bundle_hash, v.created_at as version_created_at";
 
 export interface DagRunRow extends VersionRow {
   dag_id: string;
@@ -34,7 +44,15 @@ export interface DagRunRow extends VersionRow {
 }
 
 export type RunRangeField = "run_after" | "logical_date" | "start_date" | "end_date";
-export type RunOrderField = RunRangeField | "id" | "dag_id" | "dag_run_id" | "run_type" | "state" | "queued_at" | "duration";
+export type RunOrderField =
+  | RunRangeField
+  | "id"
+  | "dag_id"
+  | "dag_run_id"
+  | "run_type"
+  | "state"
+  | "queued_at"
+  | "duration";
 
 export interface DagRunFilter extends PageSize {
   /** undefined: any. */
@@ -80,7 +98,7 @@ export async function listDagRuns(db: Queryable, filter: DagRunFilter): Promise<
       { sql: "r.dag_run_id ilike any ($::text[])", value: splitPattern(filter.run_id_pattern) },
       ...buildRanges(RANGE_COLUMNS, filter.ranges),
     ],
-    order: buildOrder(ORDER, filter.order, "r.id", "r.id"),
+    order: buildOrder(ORDER, ["logical_date", "start_date", "end_date", "duration"], filter.order, "r.id", "r.id"),
     limit: filter.limit,
     offset: filter.offset,
   });

@@ -57,7 +57,7 @@ export async function listDags(db: Queryable, filter: DagFilter): Promise<Page<D
       { sql: "d.is_stale = $", value: filter.exclude_stale ? false : undefined },
       { sql: filter.tags_match === "all" ? "f.tags ?& $::text[]" : "f.tags ?| $::text[]", value: filter.tags },
     ],
-    order: buildOrder(ORDER, filter.order, "d.dag_id", "d.dag_id"),
+    order: buildOrder(ORDER, ["next_dagrun_run_after"], filter.order, "d.dag_id", "d.dag_id"),
     limit: filter.limit,
     offset: filter.offset,
   });
@@ -78,7 +78,11 @@ export async function readDag(db: Queryable, dagId: string): Promise<DagWithDefi
 }
 
 export async function dagExists(db: Queryable, dagId: string): Promise<boolean> {
-  const { rowCount } = await db.query({ name: "dag_exists", text: "select 1 from dag where dag_id = $1", values: [dagId] });
+  const { rowCount } = await db.query({
+    name: "dag_exists",
+    text: "select 1 from dag where dag_id = $1",
+    values: [dagId],
+  });
   return rowCount > 0;
 }
 
@@ -89,7 +93,11 @@ export interface DagSourceRow {
 }
 
 /** The current version's source when no number is given. */
-export async function readDagSource(db: Queryable, dagId: string, versionNumber: number | null): Promise<DagSourceRow | null> {
+export async function readDagSource(
+  db: Queryable,
+  dagId: string,
+  versionNumber: number | null,
+): Promise<DagSourceRow | null> {
   const { rows } = await db.query<DagSourceRow>({
     name: "read_dag_source",
     text: `

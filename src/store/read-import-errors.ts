@@ -32,7 +32,7 @@ export async function listImportErrors(db: Queryable, filter: ImportErrorFilter)
     columns: COLUMNS,
     from: "import_error e",
     conditions: [{ sql: "e.filename ilike any ($::text[])", value: splitPattern(filter.filename_pattern) }],
-    order: buildOrder(ORDER, filter.order, "e.id", "e.id"),
+    order: buildOrder(ORDER, [], filter.order, "e.id", "e.id"),
     limit: filter.limit,
     offset: filter.offset,
   });

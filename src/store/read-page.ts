@@ -49,7 +49,10 @@ export async function readPage<Row extends object>(db: Queryable, query: PageQue
   });
   const isLast = rows.length < query.limit && (rows.length > 0 || query.offset === 0);
   if (isLast) return { rows, total: query.offset + rows.length };
-  const counted = await db.query<{ total: number }>({ text: `select count(*) as total from ${query.from} ${where}`, values });
+  const counted = await db.query<{ total: number }>({
+    text: `select count(*) as total from ${query.from} ${where}`,
+    values,
+  });
   return { rows, total: counted.rows[0]?.total ?? 0 };
 }
 
@@ -63,22 +66,34 @@ export function buildWhere(conditions: readonly Condition[]): { where: string; v
   return { where: parts.length === 0 ? "" : `where ${parts.join(" and ")}`, values };
 }
 
-/** `unique` ends the order, so that pages neither overlap nor skip. */
+/**
+ * `unique` ends the order, so that pages neither overlap nor skip. What has no value comes last either way; columns that
+ * always have one keep the plain order, which their indexes give.
+ */
 export function buildOrder<Field extends string>(
   columns: Record<Field, string>,
+  nullable: readonly Field[],
   order: readonly Ordering<Field>[],
   otherwise: string,
   unique: string,
 ): string {
   if (order.length === 0) return otherwise;
-  const parts = order.map(({ field, descending }) => `${columns[field]} ${descending ? "desc nulls last" : "asc nulls last"}`);
+  const parts = order.map(({ field, descending }) =>
+    descending ? `${columns[field]} desc${nullable.includes(field) ? " nulls last" : ""}` : columns[field],
+  );
   return [...parts, unique].join(", ");
 }
 
 const OPERATORS = { gte: ">=", gt: ">", lte: "<=", lt: "<" } as const;
 
-export function buildRanges<Field extends string>(columns: Record<Field, string>, ranges: readonly RangeFilter<Field>[]): Condition[] {
-  return ranges.map(({ field, operator, value }) => ({ sql: `${columns[field]} ${OPERATORS[operator]} $::timestamptz`, value }));
+export function buildRanges<Field extends string>(
+  columns: Record<Field, string>,
+  ranges: readonly RangeFilter<Field>[],
+): Condition[] {
+  return ranges.map(({ field, operator, value }) => ({
+    sql: `${columns[field]} ${OPERATORS[operator]} $::timestamptz`,
+    value,
+  }));
 }
 
 /** "a|b" → ["%a%", "%b%"], for `ilike any`. */

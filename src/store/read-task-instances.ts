@@ -4,7 +4,16 @@ import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { Queryable } from "./database.ts";
 import { VERSION_COLUMNS, type VersionRow } from "./read-dag-runs.ts";
-import { buildOrder, buildRanges, type Condition, type Ordering, type Page, type PageSize, type RangeFilter, readPage } from "./read-page.ts";
+import {
+  buildOrder,
+  buildRanges,
+  type Condition,
+  type Ordering,
+  type Page,
+  type PageSize,
+  type RangeFilter,
+  readPage,
+} from "./read-page.ts";
 
 export interface TaskInstanceRow extends VersionRow {
   id: string;
@@ -73,6 +82,15 @@ const ORDER: Record<InstanceOrderField, string> = {
   scheduled_when: "i.scheduled_at",
   duration: "(i.end_date - i.start_date)",
 };
+const NULLABLE: InstanceOrderField[] = [
+  "logical_date",
+  "start_date",
+  "end_date",
+  "state",
+  "queued_when",
+  "scheduled_when",
+  "duration",
+];
 // The unique index of task_instance gives this order without a sort.
 const UNIQUE_ORDER = "i.run_id, i.task_id, i.map_index";
 
@@ -95,7 +113,7 @@ export async function listTaskInstances(db: Queryable, filter: TaskInstanceFilte
       stateCondition(filter.states),
       ...buildRanges(RANGE_COLUMNS, filter.ranges),
     ],
-    order: buildOrder(ORDER, filter.order, UNIQUE_ORDER, UNIQUE_ORDER),
+    order: buildOrder(ORDER, NULLABLE, filter.order, UNIQUE_ORDER, UNIQUE_ORDER),
     limit: filter.limit,
     offset: filter.offset,
   });

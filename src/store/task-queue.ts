@@ -70,6 +70,7 @@ export async function queueReadyTasks(
         values: [plan.hold.map((held) => held.id), plan.hold.map((held) => held.reason)],
       });
     }
+    await explainRest(tx, candidates);
     const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
     const chosen = plan.queue.flatMap((id) => byId.get(id) ?? []);
     await insertAttempts(tx, versions, placement, chosen, now);
@@ -97,6 +98,20 @@ async function readCandidates(tx: Queryable, batch: number): Promise<Candidate[]
     values: [batch],
   });
   return rows;
+}
+
+/** Instances beyond what was read of a full run wait for its limit: said once for each, in one statement. */
+async function explainRest(tx: Queryable, candidates: readonly Candidate[]): Promise<void> {
+  const limits = new Map(candidates.map(({ run_id, run_limit }) => [run_id, run_limit]));
+  const full = [...limits].filter(([runId, limit]) => candidates.filter(({ run_id }) => run_id === runId).length === limit);
+  if (full.length === 0) return;
+  await tx.query({
+    name: "explain_rest",
+    text: `update task_instance t set reason = 'waits for a slot: max_active_tasks is ' || f.run_limit || ' for each run'
+      from unnest($1::bigint[], $2::int[]) as f (run_id, run_limit)
+      where t.run_id = f.run_id and t.state = 'scheduled' and t.reason is null and not (t.id = any ($3::uuid[]))`,
+    values: [full.map(([runId]) => runId), full.map(([, limit]) => limit), candidates.map(({ id }) => id)],
+  });
 }
 
 async function insertAttempts(

@@ -1,0 +1,134 @@
+// `windlass dags test FILE`: runs a DAG of a file in this process, with the author's own environment, at once.
+
+import { basename, dirname, resolve } from "node:path";
+import { styleText } from "node:util";
+import { createParamsChecker } from "../../api/trigger-params.ts";
+import { failure, messageOf } from "../../core/errors.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import type { Outcome } from "../../core/outcome.ts";
+import type { TaskState } from "../../core/states.ts";
+import { bundleFile, type Bundle } from "../../dags/bundle.ts";
+import { checkDefinitions } from "../../dags/check-definition.ts";
+import { isImportFailure } from "../../dags/import-fault.ts";
+import { loadBundle } from "../../dags/load-bundle.ts";
+import { type AttemptRunner, type InProcessRun, runInProcess } from "../../dags/run-in-process.ts";
+import { mapStack } from "../../dags/source-stack.ts";
+import { systemClock } from "../../lifecycle/clock.ts";
+import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
+import { encodeResult } from "../../worker/encode-result.ts";
+
+export interface DagsTestOptions {
+  file: string;
+  params: string;
+  /** Which DAG, when the file has several. */
+  dagId: string | null;
+  output: "text" | "json";
+}
+
+/** Prints the run; returns the exit code: 0 success, 1 failed. Errors: invalid_request, invalid_dag, invalid_params. */
+export async function testDag(options: DagsTestOptions, print: (text: string) => void): Promise<number> {
+  const conf = parseParams(options.params);
+  const { dag, bundle } = await loadDag(options.file, options.dagId);
+  const { definition } = dag;
+  const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
+  const quiet = options.output === "json";
+  const run = await runInProcess(dag, params, createRunner(dag, bundle), systemClock, (task) => {
+    if (!quiet && task.state !== "scheduled") print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
+  });
+  print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
+  return run.state === "success" ? 0 : 1;
+}
+
+function parseParams(text: string): JsonObject {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw failure("invalid_request", `--params is not JSON: ${messageOf(error)}; an example is --params '{"day":"2026-01-31"}'`, {
+      cause: error,
+    });
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw failure("invalid_request", `--params must be a JSON object, such as '{"day":"2026-01-31"}'`);
+  }
+  // What JSON.parse makes of an object is a JsonObject.
+  return parsed as JsonObject;
+}
+
+async function loadDag(file: string, dagId: string | null): Promise<{ dag: CompiledDag; bundle: Bundle }> {
+  const path = resolve(file);
+  const bundle = await bundleFile(dirname(path), basename(path));
+  const dags = load(bundle, basename(path));
+  const { errors } = checkDefinitions(dags.map((dag) => dag.definition));
+  if (errors.length > 0) {
+    throw failure("invalid_dag", `${file}: ${errors.map((error) => `${error.path}: ${error.message}`).join("\n")}`, { errors });
+  }
+  const ids = dags.map((dag) => dag.definition.dag_id);
+  const chosen = dagId === null ? dags : dags.filter((dag) => dag.definition.dag_id === dagId);
+  const [dag] = chosen;
+  if (!dag) {
+    const found = ids.length === 0 ? "exports no DAG; write `export default dag(...)`" : `has no DAG "${dagId}", but ${ids.join(", ")}`;
+    throw failure("invalid_dag", `${file} ${found}`);
+  }
+  if (chosen.length > 1) throw failure("invalid_request", `${file} has several DAGs; choose one by --dag: ${ids.join(", ")}`);
+  return { dag, bundle };
+}
+
+function load(bundle: Bundle, filename: string): CompiledDag[] {
+  try {
+    return loadBundle(bundle.code);
+  } catch (error) {
+    if (isImportFailure(error)) throw error;
+    const mapped = error instanceof Error ? mapStack(error.stack ?? error.message, bundle.sourceMap, bundle.hash) : null;
+    const line = mapped?.line == null ? "" : `:${mapped.line}`;
+    throw failure("invalid_dag", `${mapped?.file ?? filename}${line}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function createRunner(dag: CompiledDag, bundle: Bundle): AttemptRunner {
+  return async (task, inputs, runtime) => {
+    const run = dag.functions[task.task_id];
+    if (!run) throw new Error(`task ${task.task_id} has no function`);
+    const signal = task.execution_timeout === null ? new AbortController().signal : AbortSignal.timeout(task.execution_timeout * 1000);
+    try {
+      const timedOut = new Promise<never>((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      const value = await Promise.race([run(inputs, { ...runtime, signal }), timedOut]);
+      const result: Json = JSON.parse(encodeResult(value));
+      return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
+    } catch (error) {
+      return { outcome: describeError(error, bundle, signal.aborted ? task.execution_timeout : null), result: null };
+    }
+  };
+}
+
+function describeError(error: unknown, bundle: Bundle, timeout: number | null): Outcome {
+  if (timeout !== null) {
+    return { kind: "timed_out", reason: `it ran longer than its execution timeout of ${timeout} s`, exit_code: null, error: null };
+  }
+  const thrown = error instanceof Error ? error : new Error(String(error));
+  if (SKIP in thrown) return { kind: "skipped", reason: thrown.message, exit_code: null, error: null };
+  const stack = thrown.stack === undefined ? null : mapStack(thrown.stack, bundle.sourceMap, bundle.hash).stack;
+  return {
+    kind: "task_failed",
+    reason: stack ?? thrown.message,
+    exit_code: null,
+    error: { name: thrown.name, message: thrown.message, stack },
+    retryable: !(NO_RETRY in thrown),
+  };
+}
+
+function mark(state: TaskState): string {
+  if (state === "success") return styleText("green", "✓");
+  if (state === "failed" || state === "upstream_failed") return styleText("red", "✗");
+  return styleText("dim", "·");
+}
+
+function describeRun(dagId: string, run: InProcessRun): string {
+  const lines = run.tasks.map(({ task_id, state, try_number, error }) => {
+    const why = error === null || state === "success" ? "" : `\n    ${error.replaceAll("\n", "\n    ")}`;
+    return `  ${task_id}: ${state} after ${try_number} ${try_number === 1 ? "try" : "tries"}${why}`;
+  });
+  return [`${dagId}: ${run.state}`, ...lines].join("\n");
+}

@@ -1,0 +1,104 @@
+// Makes the executor that the configuration names.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { jsonObject } from "../contract/definition.ts";
+import { failure, messageOf } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { AttemptLedger, Executor } from "../executors/executor.ts";
+import { createKubernetesExecutor } from "../executors/kubernetes-executor.ts";
+import { createLocalExecutor } from "../executors/local-executor.ts";
+import type { Clock } from "../lifecycle/clock.ts";
+import type { Logger } from "../lifecycle/log.ts";
+import type { Configuration, Environment } from "./configuration.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface ExecutorNeeds {
+  configuration: Configuration;
+  environment: Environment;
+  ledger: AttemptLedger;
+  /** Where workers reach the execution API. */
+  apiUrl: string;
+  installationId: string;
+  holder: string;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** Errors: invalid_configuration. */
+export async function composeExecutor(needs: ExecutorNeeds): Promise<Executor> {
+  const { configuration } = needs;
+  switch (configuration.WINDLASS_EXECUTOR) {
+    case "local":
+      return createLocalExecutor({
+        stateFolder: join(configuration.WINDLASS_DATA_FOLDER, "attempts"),
+        slots: configuration.WINDLASS_LOCAL_SLOTS,
+        apiUrl: needs.apiUrl,
+        ledger: needs.ledger,
+        clock: needs.clock,
+        log: needs.log,
+      });
+    case "kubernetes":
+      return composeKubernetes(needs);
+  }
+}
+
+async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
+  const { configuration, environment } = needs;
+  const image = configuration.WINDLASS_WORKER_IMAGE;
+  if (image === undefined) {
+    throw failure("invalid_configuration", 'WINDLASS_WORKER_IMAGE is not set; it names the image of task pods, for example "windlass:0.1.0"');
+  }
+  const cluster = chooseCluster(configuration, environment);
+  const namespaces = configuration.WINDLASS_NAMESPACES ?? [await readOwnNamespace()];
+  const [defaultNamespace] = namespaces;
+  if (defaultNamespace === undefined) throw failure("invalid_configuration", "WINDLASS_NAMESPACES names no namespace");
+  return createKubernetesExecutor({
+    cluster,
+    namespaces,
+    defaultNamespace,
+    image,
+    apiUrl: needs.apiUrl,
+    template: await readPodTemplate(configuration.WINDLASS_POD_TEMPLATE),
+    installationId: needs.installationId,
+    holder: needs.holder,
+    ledger: needs.ledger,
+    clock: needs.clock,
+    log: needs.log,
+    launchConcurrency: configuration.WINDLASS_LAUNCH_CONCURRENCY,
+    onRequest: ({ verb, code, seconds }) => needs.metrics.onKubernetesRequest(verb, code, seconds),
+  });
+}
+
+function chooseCluster(configuration: Configuration, environment: Environment) {
+  // KUBECONFIG may name several files; the first one counts.
+  const kubeconfigPath = configuration.WINDLASS_KUBECONFIG ?? environment["KUBECONFIG"]?.split(":")[0];
+  if (kubeconfigPath) return { kubeconfigPath };
+  const host = environment["KUBERNETES_SERVICE_HOST"];
+  if (!host) {
+    throw failure(
+      "invalid_configuration",
+      "there is no cluster to run pods on: outside of a pod, set WINDLASS_KUBECONFIG to a kubeconfig file, or WINDLASS_EXECUTOR=local",
+    );
+  }
+  const port = environment["KUBERNETES_SERVICE_PORT"] ?? "443";
+  return { inCluster: true as const, server: `https://${host.includes(":") ? `[${host}]` : host}:${port}` };
+}
+
+async function readOwnNamespace(): Promise<string> {
+  const text = await readFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace", "utf8").catch(() => "default");
+  return text.trim();
+}
+
+async function readPodTemplate(path: string | undefined): Promise<JsonObject | null> {
+  if (path === undefined) return null;
+  try {
+    return jsonObject.parse(parse(await readFile(path, "utf8")));
+  } catch (error) {
+    throw failure("invalid_configuration", `WINDLASS_POD_TEMPLATE ${path} is not a YAML file with a Pod: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,168 @@
+// Wires the roles: reads nothing itself, is given the configuration, and returns services that main.ts runs.
+
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { createExecutionTokens } from "../api/execution-tokens.ts";
+import { createProbeService } from "../api/probe-server.ts";
+import { createApiService, type ApiOptions, type ApiService } from "../api/server.ts";
+import { loadSigningKeys } from "../api/signing-keys.ts";
+import { createDagProcessor } from "../dags/dag-processor.ts";
+import { mapStack } from "../dags/source-stack.ts";
+import type { AttemptLedger } from "../executors/executor.ts";
+import { systemClock } from "../lifecycle/clock.ts";
+import type { Logger } from "../lifecycle/log.ts";
+import { createLoop } from "../lifecycle/loop.ts";
+import { combineServices, type Service } from "../lifecycle/service.ts";
+import { createScheduler } from "../scheduler/scheduler.ts";
+import type { OutcomeRules } from "../store/attempt-outcome.ts";
+import { reconcileDagFiles, removeDagFile, saveDagFile, saveImportFault } from "../store/dag-files.ts";
+import { createVersionCache } from "../store/dag-versions.ts";
+import { type Database, openDatabase } from "../store/database.ts";
+import { createLedger } from "../store/ledger.ts";
+import { checkSchema } from "../store/migrate.ts";
+import { forgetProcess, recordProcess } from "../store/processes.ts";
+import { loadSecret } from "../store/settings.ts";
+import { composeExecutor } from "./compose-executor.ts";
+import type { Configuration, Environment } from "./configuration.ts";
+import { nameProcess } from "./configuration.ts";
+import { MIGRATIONS, readVersion } from "./installation.ts";
+import { createMetrics } from "./metrics.ts";
+
+const clock = systemClock;
+// A loop that has not ended a pass for this long hangs; the slowest call has a deadline of 30 s.
+const STALLED_MS = 120_000;
+// After a worker must have stopped itself, so that two never run at once.
+const REPLACEMENT_MARGIN_SECONDS = 30;
+const API_HEARTBEAT_MS = 5_000;
+
+export interface Role {
+  configuration: Configuration;
+  environment: Environment;
+  log: Logger;
+}
+
+export function openStore(role: Role, url: string, kind: string): { db: Database; rules: OutcomeRules } {
+  const { configuration, log } = role;
+  const db = openDatabase({ url, poolSize: configuration.WINDLASS_DATABASE_POOL_SIZE, applicationName: `windlass-${kind}`, log });
+  const rules = { versions: createVersionCache(), infrastructureBudget: configuration.WINDLASS_INFRASTRUCTURE_RETRIES };
+  return { db, rules };
+}
+
+/** The folder watcher, the scheduler and its executor. Errors: invalid_configuration, unavailable, schema_older. */
+export async function composeScheduler(role: Role, db: Database, rules: OutcomeRules, apiUrl: string): Promise<Service> {
+  const { configuration, log } = role;
+  await checkSchema(db, MIGRATIONS);
+  const holder = nameProcess("scheduler", randomUUID);
+  const keys = await loadSigningKeys(db, clock.now());
+  const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
+  const metrics = createMetrics("scheduler", readVersion());
+  const ledger: AttemptLedger = createLedger(db, rules, clock);
+  const executor = await composeExecutor({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
+  const scheduler = createScheduler({
+    db,
+    executor,
+    rules,
+    clock,
+    log,
+    holder,
+    hostname: hostname(),
+    newId: randomUUID,
+    issueLaunchToken: createExecutionTokens(keys.execution, clock).issueLaunchToken,
+    limits: {
+      parallelism: configuration.WINDLASS_PARALLELISM,
+      launch: configuration.WINDLASS_LAUNCH_TIMEOUT,
+      overdue: {
+        image: configuration.WINDLASS_IMAGE_TIMEOUT,
+        configuration: configuration.WINDLASS_CONFIGURATION_TIMEOUT,
+        start: configuration.WINDLASS_START_TIMEOUT,
+        heartbeat: configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS,
+      },
+    },
+    onPass: metrics.onPass,
+  });
+  const probes = createProbeService({
+    host: configuration.WINDLASS_LISTEN_HOST,
+    port: configuration.WINDLASS_PROBE_PORT,
+    isAlive: () => scheduler.stalledMs() < STALLED_MS,
+    checkReady: () => checkSchema(db, MIGRATIONS),
+    metrics: metrics.registry,
+    log,
+  });
+  return combineServices("scheduler", [composeDagProcessor(role, db), scheduler, probes]);
+}
+
+export function composeDagProcessor({ configuration, log }: Role, db: Database): Service {
+  return createDagProcessor({
+    folder: configuration.WINDLASS_DAGS_FOLDER,
+    persist: {
+      saveFile: async (file) => {
+        const { created_versions } = await saveDagFile(db, file, clock.now());
+        if (created_versions > 0) log.info({ file: file.filename, dags: file.definitions.map((one) => one.dag_id) }, "new DAG version");
+      },
+      saveFault: async (fault) => {
+        log.warn({ file: fault.filename, line: fault.line, problem: fault.message }, "DAG file cannot be used");
+        await saveImportFault(db, fault, clock.now());
+      },
+      removeFile: (filename) => removeDagFile(db, filename),
+      reconcile: (filenames) => reconcileDagFiles(db, filenames),
+    },
+    clock,
+    log,
+    limits: {
+      timeMs: configuration.WINDLASS_EVALUATION_TIMEOUT * 1000,
+      memoryBytes: configuration.WINDLASS_EVALUATION_MEMORY * 2 ** 20,
+    },
+  });
+}
+
+/** The REST API and the execution API. Errors: invalid_configuration, unavailable. */
+export async function composeApi(
+  { configuration, log }: Role,
+  db: Database,
+  rules: OutcomeRules,
+  access: ApiOptions["access"],
+): Promise<ApiService> {
+  const keys = await loadSigningKeys(db, clock.now());
+  const identity = { id: nameProcess("api", randomUUID), kind: "api" as const, hostname: hostname() };
+  const api = createApiService({
+    db,
+    rules,
+    clock,
+    log,
+    metrics: createMetrics("api", readVersion()).registry,
+    version: readVersion(),
+    gitVersion: null,
+    access,
+    signingKey: keys.rest,
+    executionTokens: createExecutionTokens(keys.execution, clock),
+    heartbeatInterval: configuration.WINDLASS_HEARTBEAT_INTERVAL,
+    heartbeatTimeout: configuration.WINDLASS_HEARTBEAT_TIMEOUT,
+    mapStack: async (bundleHash, stack) => {
+      const { source_map } = await rules.versions.loadBundle(db, bundleHash);
+      return mapStack(stack, source_map, bundleHash).stack;
+    },
+    checkSchema: () => checkSchema(db, MIGRATIONS),
+    trustedProxies: [],
+    host: configuration.WINDLASS_LISTEN_HOST,
+    port: configuration.WINDLASS_LISTEN_PORT,
+  });
+  const heartbeat = createLoop({
+    name: "heartbeat",
+    intervalMs: API_HEARTBEAT_MS,
+    clock,
+    log,
+    runOnce: async () => {
+      await recordProcess(db, identity, clock.now());
+      return { counts: {} };
+    },
+  });
+  const services = combineServices("api", [api, heartbeat]);
+  return {
+    ...services,
+    address: api.address,
+    stop: async () => {
+      await services.stop();
+      await forgetProcess(db, identity.id).catch((error: unknown) => log.debug({ err: error }, "cannot sign off"));
+    },
+  };
+}

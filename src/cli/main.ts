@@ -1,0 +1,158 @@
+// The command line: the one composition root. It alone reads the environment; every role gets what it needs as values.
+// Exit codes: 0 success, 1 a failure (a run, a service), 2 wrong usage or configuration.
+
+import { Command, CommanderError } from "commander";
+import { isFailure, messageOf } from "../core/errors.ts";
+import { createLogger, type Logger } from "../lifecycle/log.ts";
+import { runUntilSignal } from "../lifecycle/signals.ts";
+import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
+import { readVersion } from "./installation.ts";
+
+const USAGE_CODES = new Set(["invalid_request", "invalid_configuration", "invalid_params"]);
+
+function configure(
+  overrides: Partial<Record<SettingName, string>> = {},
+  required: readonly SettingName[] = [],
+): { configuration: Configuration; environment: NodeJS.ProcessEnv; log: Logger } {
+  const configuration = readConfiguration(process.env, overrides, required);
+  return { configuration, environment: process.env, log: createLogger(configuration.WINDLASS_LOG_LEVEL) };
+}
+
+const print = (text: string) => void process.stdout.write(`${text}\n`);
+
+// Roles load their own modules: a worker or `--help` does not pay for Postgres and Fastify.
+const program = new Command("windlass")
+  .description("Runs workflows written in TypeScript on Kubernetes, one pod per task.")
+  .version(readVersion())
+  .showHelpAfterError("(windlass --help lists the commands)")
+  .exitOverride();
+
+program
+  .command("standalone")
+  .description("run everything on this machine: an embedded Postgres, the API, the scheduler, a process per task")
+  .option("--dags <folder>", "the folder with the DAG files (WINDLASS_DAGS_FOLDER)")
+  .action(async ({ dags }: { dags?: string }) => {
+    const { announce, createStandalone } = await import("./standalone.ts");
+    const role = configure({
+      WINDLASS_EXECUTOR: "local",
+      WINDLASS_LISTEN_HOST: "127.0.0.1",
+      WINDLASS_PROBE_PORT: "0",
+      WINDLASS_LOG_LEVEL: "warn",
+      ...(dags === undefined ? {} : { WINDLASS_DAGS_FOLDER: dags }),
+    });
+    const standalone = createStandalone(role);
+    await runUntilSignal(standalone, role.log, () => {
+      print(announce(standalone.address(), role.configuration.WINDLASS_DAGS_FOLDER));
+    });
+  });
+
+program
+  .command("demo")
+  .description("start standalone with the examples, run one of them, and show what it did")
+  .action(async () => {
+    const { ROOT } = await import("./installation.ts");
+    const { runDemo } = await import("./commands/demo.ts");
+    const role = configure({
+      WINDLASS_EXECUTOR: "local",
+      WINDLASS_LISTEN_HOST: "127.0.0.1",
+      WINDLASS_PROBE_PORT: "0",
+      WINDLASS_LOG_LEVEL: "error",
+      WINDLASS_DAGS_FOLDER: `${ROOT}/examples`,
+    });
+    process.exitCode = await runDemo(role, print);
+  });
+
+program
+  .command("scheduler")
+  .description("read DAG files, schedule runs, launch their tasks")
+  .action(async () => {
+    const role = configure({}, ["WINDLASS_DATABASE_URL", "WINDLASS_API_URL"]);
+    const { composeScheduler, openStore } = await import("./compose.ts");
+    const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "scheduler");
+    const scheduler = await composeScheduler(role, db, rules, role.configuration.WINDLASS_API_URL ?? "");
+    await runUntilSignal(scheduler, role.log, () => role.log.info("the scheduler runs"));
+    await db.close();
+  });
+
+program
+  .command("api")
+  .description("serve the REST API to people and the execution API to workers")
+  .action(async () => {
+    const role = configure({}, ["WINDLASS_DATABASE_URL"]);
+    const { composeApi, openStore } = await import("./compose.ts");
+    const { chooseAdminAccess } = await import("./admin-password.ts");
+    const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "api");
+    const api = await composeApi(role, db, rules, await chooseAdminAccess(role, db, print));
+    await runUntilSignal(api, role.log);
+    await db.close();
+  });
+
+program
+  .command("worker")
+  .description("run one attempt of a task; started by an executor, never by hand")
+  .action(async () => {
+    await import("../worker/main.ts");
+  });
+
+program
+  .command("migrate")
+  .description("bring the database's schema to this release")
+  .action(async () => {
+    const role = configure({}, ["WINDLASS_DATABASE_URL"]);
+    const { migrateDatabase } = await import("./commands/migrate.ts");
+    const { applied } = await migrateDatabase(role);
+    print(applied === 0 ? "the schema is up to date" : `${applied} migrations applied`);
+  });
+
+program
+  .command("init")
+  .description("make a folder for DAG files, with types for the compiler and the editor")
+  .argument("<dir>", "the folder; what it holds already is kept")
+  .action(async (dir: string) => {
+    const { initFolder } = await import("./commands/init.ts");
+    const { written, kept } = await initFolder(dir);
+    for (const path of written) print(`wrote ${path}`);
+    for (const path of kept) print(`kept  ${path}`);
+  });
+
+const dags = program.command("dags").description("work with DAG files");
+
+dags
+  .command("test")
+  .description("run a DAG in this process, without Postgres or a cluster")
+  .argument("<file>", "the DAG file")
+  .option("--params <json>", "the run's params, as a JSON object", "{}")
+  .option("--dag <id>", "which DAG, when the file has several")
+  .option("--output <format>", "text or json", "text")
+  .action(async (file: string, options: { params: string; dag?: string; output: string }) => {
+    const { output } = options;
+    if (output !== "text" && output !== "json") throw new CommanderError(2, "windlass.output", `--output is "${output}": use text or json`);
+    // Authors' tasks write where they like; stdout is for the answer alone.
+    const answer = process.stdout.write.bind(process.stdout);
+    process.stdout.write = process.stderr.write.bind(process.stderr);
+    const { testDag } = await import("./commands/dags-test.ts");
+    const code = await testDag({ file, params: options.params, dagId: options.dag ?? null, output }, (text) => void answer(`${text}\n`));
+    // A task that was abandoned at its timeout may still hold the process.
+    process.exit(code);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Prints what went wrong, in one line where it can be; returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own, and help is no error.
+    if (error.code.startsWith("windlass.")) process.stderr.write(`windlass: ${error.message}\n`);
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  process.stderr.write(`windlass: ${messageOf(error)}\n`);
+  if (!isFailure(error)) {
+    if (error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+    return 1;
+  }
+  return USAGE_CODES.has(error.code) ? 2 : 1;
+}

@@ -1,0 +1,180 @@
+// dag(): runs the author's function once, collects the tasks that it calls, and leaves plain data behind. The definition
+// is believed by nobody before `contract/definition.ts` has parsed it; the checks here are for the author's sake, who gets
+// an error at the line that caused it.
+
+import type { DagDefinition, RunField } from "../core/definition.ts";
+import type { JsonObject } from "../core/json.ts";
+import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
+import { COMPILED_DAG, type CompiledDag } from "./compiled.ts";
+import { buildDraft, type Draft, findCurrentDraft, refuseCycles } from "./draft.ts";
+import { checkIdentifier } from "./identifier.ts";
+import { compileParamsSchema, createParamReferences, type ParamReferences, type ParamsSchema } from "./params.ts";
+import { createReference, type Reference } from "./reference.ts";
+import { checkTimezone, type Moment, type SchedulePreset, toInstant, toSchedule } from "./schedule.ts";
+import {
+  checkDescription,
+  compileSettings,
+  NO_SETTINGS,
+  refuseUnknownOptions,
+  type TaskDefaults,
+} from "./task-settings.ts";
+
+export interface DagOptions<Params extends object = object> {
+  /** A cron expression, a preset, or null (as when left out): runs only when triggered. */
+  schedule?: SchedulePreset | (string & {}) | null;
+  /** IANA name; the schedule and dates without offset are local to it. "UTC" unless given. */
+  timezone?: string;
+  /** No scheduled run before this moment … */
+  start?: Moment;
+  /** … or after this one. */
+  end?: Moment;
+  /** Also make the runs that were due before the DAG was first seen or while it was paused. */
+  catchup?: boolean;
+  /** Runs at once; later ones wait. 16 unless given. */
+  maxActiveRuns?: number;
+  /** Tasks of one run that may be queued or running at once. 16 unless given. */
+  maxActiveTasks?: number;
+  /** A zod object; what triggers give is checked against it, and its fields are typed references in the DAG. */
+  params?: ParamsSchema<Params>;
+  tags?: readonly string[];
+  description?: string;
+  /** Whether a new DAG waits to be unpaused. False unless given: a file that is dropped in should run. */
+  paused?: boolean;
+  /** For every task that does not say otherwise. */
+  defaults?: TaskDefaults;
+}
+
+/** Facts of the run, as references; dates are ISO 8601 in UTC, null for runs without a logical date. */
+export interface RunReferences {
+  readonly dag_id: Reference<string>;
+  readonly run_id: Reference<string>;
+  readonly run_type: Reference<string>;
+  readonly logical_date: Reference<string | null>;
+  readonly data_interval_start: Reference<string | null>;
+  readonly data_interval_end: Reference<string | null>;
+  readonly run_after: Reference<string>;
+}
+
+export interface DagContext<Params> {
+  readonly params: ParamReferences<Params>;
+  readonly run: RunReferences;
+}
+
+export interface Dag {
+  readonly id: string;
+  readonly [COMPILED_DAG]: CompiledDag;
+}
+
+const RUN_FIELDS: readonly (RunField & keyof RunReferences)[] = [
+  "dag_id",
+  "run_id",
+  "run_type",
+  "logical_date",
+  "data_interval_start",
+  "data_interval_end",
+  "run_after",
+];
+
+const OPTIONS: Record<keyof DagOptions, true> = {
+  schedule: true,
+  timezone: true,
+  start: true,
+  end: true,
+  catchup: true,
+  maxActiveRuns: true,
+  maxActiveTasks: true,
+  params: true,
+  tags: true,
+  description: true,
+  paused: true,
+  defaults: true,
+};
+
+/** Defines a DAG. `build` calls tasks; its call graph is the task graph. Export the result from the file. */
+export function dag<Params extends object = Record<never, never>>(
+  id: string,
+  options: DagOptions<Params>,
+  build: (context: DagContext<Params>) => void,
+): Dag {
+  const { draft, settings } = atAuthorsLine(dag, () => {
+    checkIdentifier("DAG", id);
+    return openDraft(id, options, build);
+  });
+  const returned = buildDraft(draft, () => build(createContext<Params>(settings.params_schema, draft)));
+  atAuthorsLine(dag, () => {
+    if (returned instanceof Promise) {
+      throw authorError(
+        `DAG "${id}": its function is async. Make it a plain function: it only describes the tasks, which may be async.`,
+      );
+    }
+    if (draft.tasks.size === 0) throw authorError(`DAG "${id}" has no tasks. Call at least one task in its function.`);
+  });
+  refuseCycles(draft);
+  const tasks = [...draft.tasks.values()];
+  const functions = tasks.flatMap(({ definition, run }) => (run ? [[definition.task_id, run] as const] : []));
+  const definition: DagDefinition = { ...settings, tasks: tasks.map((entry) => entry.definition) };
+  return { id, [COMPILED_DAG]: { definition, functions: Object.fromEntries(functions) } };
+}
+
+function openDraft(id: string, options: DagOptions, build: unknown) {
+  const where = `DAG "${id}"`;
+  const outer = findCurrentDraft();
+  if (outer) throw authorError(`${where} is defined inside DAG "${outer.dagId}". Move it to the top of the file.`);
+  refuseUnknownOptions(options, Object.keys(OPTIONS), where);
+  if (typeof build !== "function") {
+    throw authorError(
+      `${where}: the third argument is ${describeValue(build)}. Give it the function that calls the tasks.`,
+    );
+  }
+  const defaults = options.defaults ? compileSettings(options.defaults, `${where}: defaults`) : NO_SETTINGS;
+  const draft: Draft = { dagId: id, defaults, tasks: new Map(), orders: [] };
+  return { draft, settings: compileOptions(id, options, where) };
+}
+
+function compileOptions(id: string, options: DagOptions, where: string): Omit<DagDefinition, "tasks"> {
+  const timezone = checkTimezone(options.timezone, where);
+  const start = toInstant(options.start, timezone, `${where}: start`);
+  const end = toInstant(options.end, timezone, `${where}: end`);
+  if (start !== null && end !== null && Temporal.Instant.compare(start, end) > 0) {
+    throw authorError(`${where}: end (${end}) is before start (${start}).`);
+  }
+  return {
+    dag_id: id,
+    description: checkDescription(options.description, where),
+    tags: checkTags(options.tags, where),
+    schedule: toSchedule(options.schedule, timezone, where),
+    start_date: start,
+    end_date: end,
+    catchup: checkFlag(options.catchup, `${where}: catchup`),
+    max_active_runs: checkCount(options.maxActiveRuns, `${where}: maxActiveRuns`),
+    max_active_tasks: checkCount(options.maxActiveTasks, `${where}: maxActiveTasks`),
+    params_schema: compileParamsSchema(options.params, where),
+    is_paused_upon_creation: checkFlag(options.paused, `${where}: paused`),
+  };
+}
+
+function createContext<Params>(schema: JsonObject | null, draft: Draft): DagContext<Params> {
+  const run = RUN_FIELDS.map((field) => [field, createReference({ kind: "run", field }, draft)]);
+  // References carry their type for the compiler only.
+  return {
+    params: createParamReferences(schema, draft),
+    run: Object.fromEntries(run),
+  } as unknown as DagContext<Params>;
+}
+
+function checkFlag(value: unknown, path: string): boolean {
+  if (value === undefined || typeof value === "boolean") return value ?? false;
+  throw authorError(`${path} is ${describeValue(value)}. Use true or false.`);
+}
+
+function checkCount(value: unknown, path: string): number {
+  if (value === undefined) return 16;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
+  throw authorError(`${path} is ${describeValue(value)}. Use a whole number from 1 on.`);
+}
+
+function checkTags(tags: unknown, where: string): string[] {
+  if (tags === undefined) return [];
+  if (Array.isArray(tags) && tags.every((tag) => typeof tag === "string" && tag.length <= 100)) return tags;
+  throw authorError(`${where}: tags must be an array of strings of at most 100 characters.`);
+}

@@ -1,0 +1,16 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- an import would be left in the bundle
+/// <reference path="./text-files.d.ts" />
+// What a DAG file imports as "windlass". Imports nothing at run time, for it is bundled into every DAG; author code is
+// never trusted: definitions are validated again by whoever reads them.
+
+export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
+export { type Dag, type DagContext, type DagOptions, dag, type RunReferences } from "./dag.ts";
+export type { Duration } from "./duration.ts";
+export type { Input } from "./input.ts";
+export type { TaskNode } from "./node.ts";
+export { failWithoutRetry, skip } from "./outcome-errors.ts";
+export type { NotSerialisable } from "./output.ts";
+export type { PodOverride } from "./pod-override.ts";
+export type { Reference } from "./reference.ts";
+export { empty, type Task, task } from "./task.ts";
+export type { TaskDefaults, TaskOptions } from "./task-settings.ts";

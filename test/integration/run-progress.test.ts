@@ -1,0 +1,151 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { TRIGGER_RULES } from "../../src/core/definition.ts";
+import { advanceNextRun } from "../../src/store/run-advance.ts";
+import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+
+let store: StoreBundle;
+beforeEach(async () => {
+  store = await openStoreBundle();
+});
+afterEach(() => store.close());
+
+describe("a run", () => {
+  it("passes results along edges and ends in success", async () => {
+    await store.save(dagOf("d", [taskOf("a"), taskOf("b", ["a"]), taskOf("c", ["a"]), taskOf("z", ["b", "c"])]));
+    const run = await store.trigger("d");
+    const worked = await store.workThrough(({ context, inputs }) => ({
+      kind: "success",
+      result: `${context.task_id}(${Object.values(inputs).join("+")})`,
+    }));
+    expect(worked.at(-1)?.inputs).toEqual({ b: "b(a())", c: "c(a())" });
+    expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("retries a failure, and fails what follows when none is left", async () => {
+    await store.save(dagOf("d", [taskOf("a", [], { retries: 1 }), taskOf("b", ["a"])]));
+    const run = await store.trigger("d");
+    const worked = await store.workThrough(() => ({ kind: "task_failed" }));
+    expect(worked.map(({ context }) => context.try_number)).toEqual([1, 2]);
+    expect(await store.states(run.id)).toEqual({ a: "failed", b: "upstream_failed" });
+    expect(await store.runState(run.id)).toBe("failed");
+  });
+
+  it("waits for a retry's delay", async () => {
+    await store.save(dagOf("d", [taskOf("a", [], { retries: 1, retry_delay: 60 })]));
+    const run = await store.trigger("d");
+    await store.workThrough(() => ({ kind: "task_failed" }));
+    expect(await store.states(run.id)).toEqual({ a: "up_for_retry" });
+    store.pass(60);
+    await store.workThrough();
+    expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("spends no try on the cluster's faults, and gives up after its budget", async () => {
+    await store.save(dagOf("d", [taskOf("a")]));
+    const run = await store.trigger("d");
+    for (let fault = 1; fault <= 4; fault += 1) {
+      const worked = await store.workThrough(() => ({ kind: "evicted" }));
+      expect(worked.map(({ context }) => context.try_number)).toEqual([1]);
+      store.pass(60);
+    }
+    expect(await store.states(run.id)).toEqual({ a: "failed" });
+    expect(await store.workThrough()).toEqual([]);
+  });
+
+  it("skips, and runs empty tasks without an attempt", async () => {
+    await store.save(
+      dagOf("d", [taskOf("a"), taskOf("gate", ["a"], { kind: "empty" }), taskOf("b", ["gate"]), taskOf("c", ["b"])]),
+    );
+    const run = await store.trigger("d");
+    const worked = await store.workThrough(({ context }) => ({ kind: context.task_id === "b" ? "skipped" : "success" }));
+    expect(worked.map(({ context }) => context.task_id)).toEqual(["a", "b"]);
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "skipped", c: "skipped", gate: "success" });
+    expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("keeps to max_active_runs and max_active_tasks", async () => {
+    await store.save(dagOf("d", [taskOf("a"), taskOf("b"), taskOf("c")], { max_active_runs: 1, max_active_tasks: 2 }));
+    const runs = [await store.trigger("d"), await store.trigger("d")];
+    await store.settle();
+    expect(await Promise.all(runs.map(({ id }) => store.runState(id)))).toEqual(["running", "queued"]);
+    expect(await store.launch()).toHaveLength(2);
+    const held = await store.db.query({ text: "select reason from task_instance where state = 'scheduled'" });
+    expect(held.rows).toEqual([{ reason: "waits for a slot: max_active_tasks is 2 for each run" }]);
+  });
+
+  it("executes the version it was created with, after the file has changed and gone", async () => {
+    await store.save(dagOf("d", [taskOf("a"), taskOf("b", ["a"])]), "old");
+    const run = await store.trigger("d");
+    await store.settle();
+    await store.save(dagOf("d", [taskOf("other")]), "new");
+    const worked = await store.workThrough();
+    expect(worked.map(({ context, bundle }) => [context.task_id, bundle.hash])).toEqual([
+      ["a", "old"],
+      ["b", "old"],
+    ]);
+    expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("is advanced by one scheduler at a time, whoever comes", async () => {
+    const middle = Array.from({ length: 40 }, (_, index) => taskOf(`m${index}`, ["a"]));
+    await store.save(dagOf("d", [taskOf("a"), ...middle, taskOf("z", middle.map((task) => task.task_id))]));
+    const run = await store.trigger("d");
+    await store.settle();
+    const [first] = await store.launch();
+    if (!first) throw new Error("nothing was launched");
+    await store.finish(await store.start(first.attempt_id));
+    await store.settle();
+    const launched = await store.launch();
+    const started = await Promise.all(launched.map(({ attempt_id }) => store.start(attempt_id)));
+    // Ends and advances run into each other from 8 connections.
+    await Promise.all([
+      ...started.map((attempt) => store.finish(attempt)),
+      ...Array.from({ length: 30 }, () => advanceNextRun(store.db, store.rules.versions, store.now())),
+    ]);
+    await store.workThrough();
+    const { rows } = await store.db.query({
+      text: "select upstream_success, upstream_total from task_instance where run_id = $1 and task_id = 'z'",
+      values: [run.id],
+    });
+    expect(rows).toEqual([{ upstream_success: 40, upstream_total: 40 }]);
+    expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("never hangs and leaves nothing uncounted, for random graphs, rules and ends", async () => {
+    const shape = fc.array(
+      fc.record({
+        upstream: fc.array(fc.nat(11), { maxLength: 4 }),
+        rule: fc.constantFrom(...TRIGGER_RULES),
+        kind: fc.constantFrom("function" as const, "function" as const, "empty" as const),
+        end: fc.constantFrom("success" as const, "success" as const, "task_failed" as const, "skipped" as const),
+      }),
+      { minLength: 1, maxLength: 12 },
+    );
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(shape, async (nodes) => {
+        count += 1;
+        const dagId = `random${count}`;
+        const tasks = nodes.map(({ upstream, rule, kind }, index) => {
+          const before = [...new Set(upstream.filter((other) => other < index))].map((other) => `t${other}`);
+          return taskOf(`t${index}`, before, { trigger_rule: rule, kind });
+        });
+        await store.save(dagOf(dagId, tasks), dagId);
+        const run = await store.trigger(dagId);
+        await store.workThrough(({ context }) => ({ kind: nodes[Number(context.task_id.slice(1))]?.end ?? "success" }));
+        expect(["success", "failed"]).toContain(await store.runState(run.id));
+        const { rows } = await store.db.query({
+          text: `select count(*) filter (where not counted) as uncounted,
+              count(*) filter (where upstream_success + upstream_failed + upstream_upstream_failed + upstream_skipped
+                + upstream_removed <> upstream_total) as wrong,
+              (select unfinished from dag_run where id = $1) as unfinished
+            from task_instance where run_id = $1`,
+          values: [run.id],
+        });
+        expect(rows).toEqual([{ uncounted: 0, wrong: 0, unfinished: 0 }]);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
