@@ -3,6 +3,7 @@
 
 import { createServer } from "node:net";
 import { styleText } from "node:util";
+import { digestPassword } from "../api/authentication.ts";
 import { isLoopbackName } from "../api/loopback-guard.ts";
 import type { ApiOptions } from "../api/server.ts";
 import { failure, messageOf } from "../core/errors.ts";
@@ -69,7 +70,7 @@ export function createStandalone(role: Role): Standalone {
 }
 
 function chooseAccess(host: string, password: string | undefined): ApiOptions["access"] {
-  if (password !== undefined) return { kind: "password", password };
+  if (password !== undefined) return { kind: "password", digest: digestPassword(password) };
   if (isLoopbackName(host)) return { kind: "open" };
   throw failure(
     "invalid_configuration",

@@ -6,15 +6,7 @@
 import { z } from "zod";
 import { json, jsonObject } from "./definition.ts";
 
-export const EXECUTION_PREFIX = "/execution/v1";
-
-/** Environment of a worker; nothing else is passed to it. */
-export const WORKER_ENVIRONMENT = {
-  /** Base address of the API, e.g. http://windlass-api:8080 */
-  address: "WINDLASS_API_URL",
-  attempt: "WINDLASS_ATTEMPT_ID",
-  token: "WINDLASS_LAUNCH_TOKEN",
-} as const;
+export { EXECUTION_PREFIX, MAX_RESULT_BYTES, WORKER_ENVIRONMENT } from "./worker-process.ts";
 
 /** POST /attempts/{attempt_id}/start, with the launch token. Repeats by the same worker_id get the same answer. */
 export const startRequest = z.strictObject({
@@ -75,9 +67,6 @@ export const logLine = z.strictObject({
 export type LogLine = z.infer<typeof logLine>;
 export const logRequest = z.strictObject({ lines: z.array(logLine).max(5_000) });
 export type LogRequest = z.infer<typeof logRequest>;
-
-/** The largest result that is kept in Postgres, as bytes of JSON. */
-export const MAX_RESULT_BYTES = 256 * 1024;
 
 /** POST /attempts/{attempt_id}/finish; repeats are no-ops. Stacks are raw: the server maps them to the author's file. */
 export const finishRequest = z.discriminatedUnion("state", [

@@ -2,8 +2,7 @@
 
 import { z } from "zod";
 import { RUN_STATES, RUN_TYPES } from "../core/states.ts";
-import { jsonObject } from "./definition.ts";
-import { ANY, instant, orderByQuery, pageQuery, patternQuery, rangeQuery } from "./rest.ts";
+import { ANY, freeObject, instant, orderByQuery, pageQuery, patternQuery, rangeQuery } from "./rest.ts";
 
 export const RUN_ORDER_FIELDS = [
   "id",
@@ -46,7 +45,7 @@ export const triggerRequest = z
     /** Not before; now when it is left out. */
     run_after: instant.nullable().default(null),
     /** The run's params; must fit the DAG's params_schema, whose defaults are filled in. */
-    conf: jsonObject.nullable().default(null),
+    conf: freeObject.nullable().default(null),
     note: z.string().max(1_000).nullable().default(null),
   })
   .meta({ id: "TriggerDagRun" });
@@ -78,9 +77,9 @@ export const dagRunAnswer = z
     /** Seconds from start to end; null until it has ended. */
     duration: z.number().nullable(),
     /** The params as they were given. */
-    conf: jsonObject,
+    conf: freeObject,
     /** With the schema's defaults: what the tasks see. */
-    params: jsonObject,
+    params: freeObject,
     note: z.string().nullable(),
     triggered_by: z.string(),
     triggering_user_name: z.string().nullable(),

@@ -2,8 +2,7 @@
 
 import { z } from "zod";
 import { TRIGGER_RULES } from "../core/definition.ts";
-import { jsonObject } from "./definition.ts";
-import { instant, orderByQuery, pageQuery, patternQuery, queryBoolean, queryInteger } from "./rest.ts";
+import { freeObject, instant, orderByQuery, pageQuery, patternQuery, queryBoolean, queryInteger } from "./rest.ts";
 
 export const DAG_ORDER_FIELDS = ["dag_id", "is_paused", "last_parsed_time", "next_dagrun_run_after"] as const;
 
@@ -63,13 +62,15 @@ export const taskAnswer = z
     is_mapped: z.boolean(),
     doc_md: z.string().nullable(),
     /** Where each input comes from. */
-    inputs: jsonObject,
+    inputs: freeObject,
     /** The task's partial Kubernetes Pod. */
-    pod: jsonObject.nullable(),
+    pod: freeObject.nullable(),
   })
   .meta({ id: "Task" });
 export type TaskAnswer = z.infer<typeof taskAnswer>;
-export const tasksAnswer = z.object({ tasks: z.array(taskAnswer), total_entries: z.int() }).meta({ id: "TaskCollection" });
+export const tasksAnswer = z
+  .object({ tasks: z.array(taskAnswer), total_entries: z.int() })
+  .meta({ id: "TaskCollection" });
 
 export const dagDetailsAnswer = z
   .object({
@@ -80,7 +81,7 @@ export const dagDetailsAnswer = z
     timezone: z.string().nullable(),
     schedule: z.object({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
     /** JSON Schema of a run's conf; null: it takes none. */
-    params_schema: jsonObject.nullable(),
+    params_schema: freeObject.nullable(),
     is_paused_upon_creation: z.boolean(),
     tasks: z.array(taskAnswer),
   })

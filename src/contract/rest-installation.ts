@@ -18,7 +18,9 @@ export const tokenAnswer = z
   .meta({ id: "Token" });
 export type TokenAnswer = z.infer<typeof tokenAnswer>;
 
-export const versionAnswer = z.object({ version: z.string(), git_version: z.string().nullable() }).meta({ id: "Version" });
+export const versionAnswer = z
+  .object({ version: z.string(), git_version: z.string().nullable() })
+  .meta({ id: "Version" });
 
 /** null: this installation has no such component. */
 const healthStatus = z.enum(["healthy", "unhealthy"]).nullable();

@@ -5,8 +5,7 @@ import { z } from "zod";
 import { FINAL_OUTCOMES, INFRASTRUCTURE_OUTCOMES, type OutcomeKind, TASK_OUTCOMES } from "../core/outcome.ts";
 import { WAITING_KINDS } from "../core/observation.ts";
 import { ATTEMPT_STATES, TASK_STATES } from "../core/states.ts";
-import { json } from "./definition.ts";
-import { instant, mapIndexQuery, orderByQuery, pageQuery, queryInteger, rangeQuery } from "./rest.ts";
+import { freeJson, instant, mapIndexQuery, orderByQuery, pageQuery, queryInteger, rangeQuery } from "./rest.ts";
 import { dagVersionAnswer } from "./rest-dag-runs.ts";
 
 export const INSTANCE_ORDER_FIELDS = [
@@ -46,7 +45,13 @@ export const resultPath = z.strictObject({ ...instancePath, xcom_key: z.string()
 export const mapQuery = z.strictObject({ map_index: mapIndexQuery });
 export const emptyQuery = z.strictObject({});
 
-const OUTCOME_KINDS = ["success", "skipped", ...TASK_OUTCOMES, ...INFRASTRUCTURE_OUTCOMES, ...FINAL_OUTCOMES] as const satisfies readonly OutcomeKind[];
+const OUTCOME_KINDS = [
+  "success",
+  "skipped",
+  ...TASK_OUTCOMES,
+  ...INFRASTRUCTURE_OUTCOMES,
+  ...FINAL_OUTCOMES,
+] as const satisfies readonly OutcomeKind[];
 
 export const outcomeAnswer = z
   .object({
@@ -157,5 +162,5 @@ export type ResultEntryAnswer = z.infer<typeof resultEntryAnswer>;
 export const resultsAnswer = z
   .object({ xcom_entries: z.array(resultEntryAnswer), total_entries: z.int() })
   .meta({ id: "XComCollection" });
-export const resultAnswer = z.object({ ...resultFields, value: json }).meta({ id: "XCom" });
+export const resultAnswer = z.object({ ...resultFields, value: freeJson }).meta({ id: "XCom" });
 export const resultsQuery = z.strictObject({ ...pageQuery, map_index: mapIndexPath.optional() });

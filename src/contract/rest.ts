@@ -3,12 +3,18 @@
 
 import { z } from "zod";
 import { ERRORS, type ErrorCode } from "../core/errors.ts";
+import type { Json, JsonObject } from "../core/json.ts";
 
 export const REST_PREFIX = "/api/v2";
 /** In place of a DAG or run id in a path: any. */
 export const ANY = "~";
 
-export const instant = z.iso.datetime({ offset: true });
+/** ISO 8601 with its offset. */
+export const instant = z.iso.datetime({ offset: true }).meta({ pattern: undefined });
+/** Values that JSON.parse or our own rows gave: walking them once more would prove nothing. */
+const anyJson = z.custom<Json>(() => true);
+export const freeJson: z.ZodType<Json> = anyJson;
+export const freeObject: z.ZodType<JsonObject> = z.record(z.string(), anyJson);
 export const MAX_PAGE = 1_000;
 
 const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
@@ -51,11 +57,16 @@ export interface Ordering<Field extends string> {
 
 /** Repeatable `order_by=field` or `order_by=-field`. */
 export function orderByQuery<const Field extends string>(fields: readonly [Field, ...Field[]]) {
-  const names = fields.flatMap((field) => [field, `-${field}` as const]) as [Field | `-${Field}`, ...(Field | `-${Field}`)[]];
+  const names = fields.flatMap((field) => [field, `-${field}` as const]) as [
+    Field | `-${Field}`,
+    ...(Field | `-${Field}`)[],
+  ];
   return z.array(z.enum(names)).max(10).optional();
 }
 
-export function parseOrdering<Field extends string>(names: readonly (Field | `-${Field}`)[] | undefined): Ordering<Field>[] {
+export function parseOrdering<Field extends string>(
+  names: readonly (Field | `-${Field}`)[] | undefined,
+): Ordering<Field>[] {
   return (names ?? []).map((name) => ({
     field: (name.startsWith("-") ? name.slice(1) : name) as Field,
     descending: name.startsWith("-"),
@@ -81,7 +92,10 @@ export interface Range<Field extends string> {
   value: string;
 }
 
-export function parseRanges<const Field extends string>(fields: readonly Field[], query: { [name: string]: unknown }): Range<Field>[] {
+export function parseRanges<const Field extends string>(
+  fields: readonly Field[],
+  query: { [name: string]: unknown },
+): Range<Field>[] {
   return fields.flatMap((field) =>
     RANGE_OPERATORS.flatMap((operator) => {
       const value = query[`${field}_${operator}`];

@@ -52,7 +52,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on("error", (error) => options.log.warn({ err: error }, "an idle database connection broke"));
 
   const query = async <Row extends object>(client: pg.Pool | pg.PoolClient, statement: Statement) => {
-    const result = await client.query<Row>(statement);
+    const result = await client.query<Row>(statement).catch(throwUnavailable);
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
   };
 
@@ -95,7 +95,12 @@ export function sqlState(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+// 08: connection exceptions, 57P01-3: the server shuts down or starts. No SQLSTATE at all: the network, or the pool's patience.
+const AWAY = /^(08...|57P0[123]|E[A-Z]+|)$/;
+
+/** Errors that the server itself answers with are kept; they are the statement's, and told apart by SQLSTATE. */
 function throwUnavailable(error: unknown): never {
+  if (!AWAY.test(sqlState(error))) throw error;
   throw failure("unavailable", "Postgres does not answer; check WINDLASS_DATABASE_URL and that the server runs", {
     cause: error,
   });

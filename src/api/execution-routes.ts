@@ -1,0 +1,136 @@
+// The execution API: all that a worker may ask and say, each call bound by its token to one attempt. Postgres decides
+// whether that attempt still is the current one; a stale one hears 409 and stops itself.
+
+import type { FastifyRequest } from "fastify";
+import { z } from "zod";
+import {
+  finishRequest,
+  type FinishRequest,
+  type HeartbeatAnswer,
+  logRequest,
+  MAX_RESULT_BYTES,
+  type StartAnswer,
+  startRequest,
+} from "../contract/execution.ts";
+import { failure } from "../core/errors.ts";
+import { finishAttempt } from "../store/attempt-finish.ts";
+import { startAttempt } from "../store/attempt-start.ts";
+import { recordHeartbeat } from "../store/heartbeats.ts";
+import { appendLogs } from "../store/logs.ts";
+import { readAttemptBundle } from "../store/read-attempts.ts";
+import type { ApiOptions, ApiServer } from "./api-server.ts";
+import { readBearer } from "./authentication.ts";
+import type { TokenScope, VerifiedAttempt } from "./execution-tokens.ts";
+import { determineOutcome } from "./finish-outcome.ts";
+
+const attemptPath = z.strictObject({ attempt_id: z.uuid() });
+
+/** A batch of log lines; the worker's batches are far smaller. */
+const MAX_LOG_BYTES = 8 * 1024 * 1024;
+/** The result, or an error's message and stack as escaped JSON. */
+const MAX_FINISH_BYTES = MAX_RESULT_BYTES + 512 * 1024;
+
+export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
+  const { db, clock, executionTokens } = options;
+  const hide = true;
+
+  const requireAttempt = async (
+    request: FastifyRequest,
+    attemptId: string,
+    scope: TokenScope,
+  ): Promise<VerifiedAttempt & { token: string }> => {
+    const token = readBearer(request.headers.authorization);
+    const attempt = await executionTokens.verify(token, scope);
+    if (attempt.attempt_id !== attemptId) throw failure("forbidden", "this token is of another attempt");
+    return { ...attempt, token };
+  };
+
+  app.post(
+    "/attempts/:attempt_id/start",
+    { bodyLimit: 16 * 1024, schema: { hide, params: attemptPath, body: startRequest } },
+    async (request, reply) => {
+      const { attempt_id } = await requireAttempt(request, request.params.attempt_id, "launch");
+      const started = await startAttempt(db, options.rules.versions, { attempt_id, ...request.body }, clock.now());
+      const answer: StartAnswer = {
+        token: await executionTokens.issueExecutionToken(started),
+        heartbeat_interval: options.heartbeatInterval,
+        heartbeat_timeout: options.heartbeatTimeout,
+        execution_timeout: started.execution_timeout,
+        context: started.context,
+        inputs: started.inputs,
+        params: started.params,
+        bundle: { hash: started.bundle.hash, code: started.bundle.code },
+      };
+      // The hot path: no schema walks the bundle's text.
+      return reply.type("application/json").send(JSON.stringify(answer));
+    },
+  );
+
+  app.put(
+    "/attempts/:attempt_id/heartbeat",
+    { schema: { hide, params: attemptPath } },
+    async (request): Promise<HeartbeatAnswer> => {
+      const attempt = await requireAttempt(request, request.params.attempt_id, "execution");
+      const { stop } = await recordHeartbeat(db, attempt, clock.now());
+      return { token: attempt.renewable ? await executionTokens.issueExecutionToken(attempt) : attempt.token, stop };
+    },
+  );
+
+  app.post(
+    "/attempts/:attempt_id/logs",
+    { bodyLimit: MAX_LOG_BYTES, schema: { hide, params: attemptPath, body: logRequest } },
+    async (request, reply) => {
+      const attempt = await requireAttempt(request, request.params.attempt_id, "execution");
+      await appendLogs(db, attempt, request.body.lines);
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    "/attempts/:attempt_id/finish",
+    { bodyLimit: MAX_FINISH_BYTES, schema: { hide, params: attemptPath, body: finishRequest } },
+    async (request, reply) => {
+      const attempt = await requireAttempt(request, request.params.attempt_id, "execution");
+      const report = request.body;
+      const result = report.state === "success" ? report.result : undefined;
+      if (result !== undefined) refuseLargeResult(JSON.stringify(result));
+      const outcome = determineOutcome(report, await mapReportedStack(request, attempt.attempt_id, report));
+      await finishAttempt(
+        db,
+        options.rules,
+        { attempt_id: attempt.attempt_id, epoch: attempt.epoch },
+        outcome,
+        result,
+        clock.now(),
+      );
+      return reply.code(204).send();
+    },
+  );
+
+  /** A stack that cannot be mapped is kept as it came: it must not cost the report. */
+  async function mapReportedStack(
+    request: FastifyRequest,
+    attemptId: string,
+    report: FinishRequest,
+  ): Promise<string | null> {
+    if (report.state !== "failed" || report.error.stack === null) return null;
+    const bundleHash = await readAttemptBundle(db, attemptId);
+    if (bundleHash === null) return report.error.stack;
+    try {
+      return await options.mapStack(bundleHash, report.error.stack);
+    } catch (error) {
+      request.log.warn({ err: error, bundle: bundleHash }, "a stack cannot be mapped to its source");
+      return report.error.stack;
+    }
+  }
+}
+
+function refuseLargeResult(text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_RESULT_BYTES) {
+    throw failure(
+      "payload_too_large",
+      `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; return a reference to it`,
+    );
+  }
+}

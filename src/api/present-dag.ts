@@ -1,0 +1,73 @@
+// Rows of DAGs as answers.
+
+import type { DagAnswer, DagDetailsAnswer, TaskAnswer } from "../contract/rest-dags.ts";
+import type { DagDefinition, TaskDefinition } from "../core/definition.ts";
+import type { DagRow, DagWithDefinition } from "../store/read-dags.ts";
+
+export function presentDag(row: DagRow): DagAnswer {
+  return {
+    dag_id: row.dag_id,
+    dag_display_name: row.dag_id,
+    description: row.description,
+    is_paused: row.is_paused,
+    is_stale: row.is_stale,
+    has_import_errors: row.has_import_errors,
+    fileloc: row.relative_fileloc,
+    relative_fileloc: row.relative_fileloc,
+    last_parsed_time: row.last_parsed_time.toISOString(),
+    bundle_version: row.bundle_hash,
+    version_number: row.version_number,
+    tags: row.tags.map((name) => ({ dag_id: row.dag_id, dag_display_name: row.dag_id, name })),
+    timetable_summary: row.schedule?.expression ?? null,
+    timetable_description: row.schedule ? `cron ${row.schedule.expression} in ${row.schedule.timezone}` : null,
+    max_active_runs: row.max_active_runs,
+    max_active_tasks: row.max_active_tasks,
+    next_dagrun_logical_date: isoOf(row.next_logical_date),
+    next_dagrun_run_after: isoOf(row.next_run_after),
+  };
+}
+
+export function presentDagDetails(row: DagWithDefinition): DagDetailsAnswer {
+  const { definition } = row;
+  return {
+    ...presentDag(row),
+    catchup: definition.catchup,
+    start_date: definition.start_date,
+    end_date: definition.end_date,
+    timezone: definition.schedule?.timezone ?? null,
+    schedule: definition.schedule,
+    params_schema: definition.params_schema,
+    is_paused_upon_creation: definition.is_paused_upon_creation,
+    tasks: presentTasks(definition),
+  };
+}
+
+export function presentTasks(definition: DagDefinition): TaskAnswer[] {
+  const downstream = new Map<string, string[]>(definition.tasks.map((task) => [task.task_id, []]));
+  for (const task of definition.tasks) {
+    for (const upstream of task.upstream) downstream.get(upstream)?.push(task.task_id);
+  }
+  return definition.tasks.map((task) => presentTask(task, downstream.get(task.task_id) ?? []));
+}
+
+function presentTask(task: TaskDefinition, downstream: string[]): TaskAnswer {
+  return {
+    task_id: task.task_id,
+    task_display_name: task.task_id,
+    operator_name: task.kind,
+    trigger_rule: task.trigger_rule,
+    upstream_task_ids: task.upstream,
+    downstream_task_ids: downstream,
+    retries: task.retries,
+    retry_delay: task.retry_delay,
+    execution_timeout: task.execution_timeout,
+    is_mapped: false,
+    doc_md: task.description,
+    inputs: Object.fromEntries(Object.entries(task.inputs).map(([name, expression]) => [name, { ...expression }])),
+    pod: task.pod,
+  };
+}
+
+export function isoOf(date: Date | null): string | null {
+  return date === null ? null : date.toISOString();
+}
