@@ -9,9 +9,11 @@ import type { JsonObject } from "../core/json.ts";
 import type { AttemptLedger, Executor } from "../executors/executor.ts";
 import { createKubernetesExecutor } from "../executors/kubernetes-executor.ts";
 import { createLocalExecutor } from "../executors/local-executor.ts";
+import { chooseWorkerFile } from "../executors/local-worker-file.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { Configuration, Environment } from "./configuration.ts";
+import { ROOT } from "./installation.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface ExecutorNeeds {
@@ -33,6 +35,9 @@ export async function composeExecutor(needs: ExecutorNeeds): Promise<Executor> {
   switch (configuration.WINDLASS_EXECUTOR) {
     case "local":
       return createLocalExecutor({
+        node: process.execPath,
+        file: chooseWorkerFile(ROOT),
+        environment: needs.environment,
         stateFolder: join(configuration.WINDLASS_DATA_FOLDER, "attempts"),
         slots: configuration.WINDLASS_LOCAL_SLOTS,
         apiUrl: needs.apiUrl,

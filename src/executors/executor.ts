@@ -44,8 +44,10 @@ export interface Handle {
 
 export interface Executor extends Service {
   readonly name: ExecutorName;
-  /** Launches that may be under way at once. */
+  /** Launches that may be under way at once; read before every claim, so it may vary. */
   readonly launchConcurrency: number;
+  /** `listener` is called when launchConcurrency has grown. */
+  onCapacity?(listener: () => void): void;
   /** The namespace for a task with this partial Pod; null for executors without namespaces. */
   namespaceFor(pod: JsonObject | null): string | null;
   /** Starts the attempt, or finds it started. Never throws for what the cluster answers. */

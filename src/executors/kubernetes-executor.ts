@@ -1,0 +1,175 @@
+// Attempts as pods. The API server is authoritative for pods, the ledger (Postgres) for attempts; nothing is kept here that
+// could not be read from them again. launch() and remove() are calls; what becomes of pods comes back through one watch per
+// namespace, as observations into the ledger. When the API server is away, launches answer "retry" and watches back off;
+// when the ledger is away, a watch goes back to its list. Neither ends the process or an attempt.
+
+import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
+import { failure } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import { createKubernetesHttp, type KubernetesHttp, type RequestRecord } from "../kubernetes/http.ts";
+import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
+import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
+import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
+import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
+import { buildPod } from "../kubernetes/pod-manifest.ts";
+import { deletePod, getPod } from "../kubernetes/pods.ts";
+import type { Clock } from "../lifecycle/clock.ts";
+import type { Logger } from "../lifecycle/log.ts";
+import { combineServices } from "../lifecycle/service.ts";
+import type { AttemptLedger, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
+import { launchPod } from "./kubernetes-launch.ts";
+import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
+
+const LAUNCH_CONCURRENCY = 32;
+// Connections that launches leave free for looking up, deleting and leases' lists.
+const SPARE_CONNECTIONS = 8;
+const RELIST_INTERVAL_MS = 10 * 60_000;
+
+export interface KubernetesExecutorOptions {
+  cluster: InClusterOptions | KubeconfigOptions;
+  /** Where pods are watched; a task may ask for any of them. */
+  namespaces: readonly string[];
+  defaultNamespace: string;
+  /** The worker's image and command. */
+  image: string;
+  command?: readonly string[];
+  /** Where workers reach the execution API. */
+  apiUrl: string;
+  /** The base pod of the installation. */
+  template: JsonObject | null;
+  /** Tells this installation's pods from another's in the same namespace. */
+  installationId: string;
+  /** This process, for leases. */
+  holder: string;
+  ledger: AttemptLedger;
+  clock: Clock;
+  log: Logger;
+  launchConcurrency?: number;
+  relistIntervalMs?: number;
+  onRequest?: (record: RequestRecord) => void;
+}
+
+export interface KubernetesExecutor extends Executor {
+  readonly name: "kubernetes";
+  /** Of each namespace's watch, for probes and for people. */
+  watchStates(): Record<string, WatchState>;
+}
+
+/** Throws `invalid_configuration`. */
+export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
+  const { clock, ledger } = options;
+  const log = options.log.child({ executor: "kubernetes" });
+  if (!options.namespaces.includes(options.defaultNamespace)) {
+    throw failure(
+      "invalid_configuration",
+      `the default namespace "${options.defaultNamespace}" is not among the namespaces (${options.namespaces.join(", ")})`,
+    );
+  }
+  const launchConcurrency = options.launchConcurrency ?? LAUNCH_CONCURRENCY;
+  const http = createKubernetesHttp({
+    credentials:
+      "inCluster" in options.cluster
+        ? inClusterCredentials(options.cluster, clock, log)
+        : kubeconfigCredentials(options.cluster, clock, log),
+    clock,
+    maxConnections: launchConcurrency + SPARE_CONNECTIONS,
+    ...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+  });
+  const stopping = new AbortController();
+  const states: Record<string, WatchState> = {};
+  const watches = combineServices(
+    "watches of pods",
+    [...new Set(options.namespaces)].map((namespace) =>
+      createNamespaceWatch({
+        ledger,
+        http,
+        clock,
+        log,
+        holder: options.holder,
+        namespace,
+        selector: installationSelector(options.installationId),
+        relistIntervalMs: options.relistIntervalMs ?? RELIST_INTERVAL_MS,
+        onState: (state) => {
+          states[namespace] = state;
+        },
+      }),
+    ),
+  );
+
+  const namespaceFor = (pod: JsonObject | null): string => {
+    const metadata = pod?.["metadata"];
+    const asked = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) ? metadata["namespace"] : null;
+    return typeof asked === "string" && asked !== "" ? asked : options.defaultNamespace;
+  };
+
+  return {
+    name: "kubernetes",
+    launchConcurrency,
+    namespaceFor,
+    launch: async (order) => {
+      const namespace = order.namespace ?? namespaceFor(order.pod);
+      const unwatched = refuseUnwatched(options.namespaces, namespace);
+      if (unwatched !== null) return unwatched;
+      return launchPod({ http, clock, signal: stopping.signal }, order, namespace, () => manifestOf(options, order, namespace));
+    },
+    remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
+    watchStates: () => ({ ...states }),
+    start: () => watches.start(),
+    stop: async () => {
+      stopping.abort();
+      await watches.stop();
+      await http.close();
+    },
+  };
+}
+
+/** A pod in a namespace without a watch would never be heard of again. */
+function refuseUnwatched(namespaces: readonly string[], namespace: string): LaunchResult | null {
+  if (namespaces.includes(namespace)) return null;
+  return {
+    kind: "refused",
+    reason: `The namespace "${namespace}" is not one of this installation's (${namespaces.join(", ")}); add it to the configuration`,
+  };
+}
+
+function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, namespace: string): JsonObject {
+  return buildPod({
+    attempt_id: order.attempt_id,
+    epoch: order.epoch,
+    dag_id: order.dag_id,
+    run_id: order.run_id,
+    task_id: order.task_id,
+    map_index: order.map_index,
+    try_number: order.try_number,
+    namespace,
+    pod_name: order.pod_name,
+    installationId: options.installationId,
+    image: options.image,
+    command: options.command ?? ["windlass", "worker"],
+    environment: {
+      [WORKER_ENVIRONMENT.address]: options.apiUrl,
+      [WORKER_ENVIRONMENT.attempt]: order.attempt_id,
+      [WORKER_ENVIRONMENT.token]: order.launch_token,
+    },
+    template: options.template,
+    pod: order.pod,
+  });
+}
+
+/** Deletes this pod and no other of its name. Throws a KubernetesError when the server cannot say. */
+async function removePod(http: KubernetesHttp, handle: Handle, namespace: string): Promise<"gone" | "going"> {
+  try {
+    let uid = handle.pod_uid;
+    if (uid === null) {
+      const pod = await getPod(http, namespace, handle.pod_name);
+      if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return "gone";
+      uid = pod.uid;
+    }
+    await deletePod(http, namespace, handle.pod_name, { uid });
+    return "going";
+  } catch (error) {
+    // 409: the name now belongs to another pod.
+    if (isNotFound(error) || isConflict(error)) return "gone";
+    throw error;
+  }
+}

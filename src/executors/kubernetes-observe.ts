@@ -1,0 +1,171 @@
+// From pods to observations, into the ledger. The ledger says which attempts should have a pod; a list is compared with it
+// in both directions: an expected pod that is not listed is asked for by name before it is called gone, and a pod that
+// nobody expects is removed. Everything may be repeated.
+
+import type { Observation } from "../core/observation.ts";
+import { judgeGonePod, judgePod } from "../core/pod-outcome.ts";
+import type { PodSnapshot } from "../core/pod-snapshot.ts";
+import type { KubernetesHttp } from "../kubernetes/http.ts";
+import { isNotFound } from "../kubernetes/kubernetes-error.ts";
+import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
+import type { PodView } from "../kubernetes/pod-view.ts";
+import { getPod, type PodPage } from "../kubernetes/pods.ts";
+import type { PodChange, ReflectorSink } from "../kubernetes/reflector.ts";
+import { compareResourceVersions } from "../kubernetes/resource-version.ts";
+import type { Logger } from "../lifecycle/log.ts";
+import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
+import { forEachLimited } from "./kubernetes-limited.ts";
+import { sweepPods } from "./kubernetes-sweep.ts";
+
+const CONCURRENT_CALLS = 16;
+
+export interface ObserverOptions {
+  ledger: AttemptLedger;
+  lease: Lease;
+  http: KubernetesHttp;
+  log: Logger;
+  namespace: string;
+  /** Of the watch's position. */
+  positionKey: string;
+  signal: AbortSignal;
+}
+
+/** A pod that was seen, by name: enough to know a repeated event and a successor of the same name. */
+interface KnownPod {
+  uid: string;
+  resource_version: string;
+  attempt: AttemptMark;
+}
+
+interface AttemptMark {
+  attempt_id: string;
+  epoch: number;
+}
+
+export function createPodObserver(options: ObserverOptions): ReflectorSink {
+  const { ledger, lease, http, log, namespace, signal } = options;
+  let known = new Map<string, KnownPod>();
+
+  const record = (observations: Observation[], resourceVersion: string | null) =>
+    ledger.record({
+      observations,
+      position: resourceVersion === null ? null : { key: options.positionKey, resource_version: resourceVersion },
+      lease,
+    });
+
+  const expected = async (): Promise<ExpectedAttempt[]> =>
+    (await ledger.listExpected("kubernetes")).filter((attempt) => attempt.namespace === namespace);
+
+  /** What has become of an attempt's pod that the server no longer shows us. */
+  const confirm = async (mark: AttemptMark, name: string, uid: string, last: PodSnapshot | null): Promise<Observation> => {
+    try {
+      const pod = await getPod(http, namespace, name, signal);
+      if (pod.uid === uid) {
+        log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
+        return observePod(mark, pod);
+      }
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    return observeGone(mark, namespace, uid, last);
+  };
+
+  const applyList = async (pages: AsyncIterable<PodPage>): Promise<string> => {
+    // Before the list: an attempt launched after this moment may be missing from the list and yet be well.
+    const before = await expected();
+    const idle = new Set(before.filter((attempt) => attempt.state === "finished").map((attempt) => attempt.attempt_id));
+    const listed = new Map<string, KnownPod>();
+    const pods: PodView[] = [];
+    let resourceVersion = "";
+    for await (const page of pages) {
+      resourceVersion = page.resource_version;
+      const observations: Observation[] = [];
+      for (const pod of page.pods) {
+        pods.push(pod);
+        const mark = readMark(pod);
+        if (mark === null) continue;
+        listed.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
+        // Nothing that a finished attempt's pod does matters but its going.
+        if (!idle.has(mark.attempt_id)) observations.push(observePod(mark, pod));
+      }
+      await record(observations, null);
+    }
+    const missing = before.flatMap((attempt) => {
+      const { pod_uid: uid } = attempt;
+      return uid === null || listed.get(attempt.pod_name)?.uid === uid ? [] : [{ attempt, uid }];
+    });
+    const found: Observation[] = [];
+    await forEachLimited(missing, CONCURRENT_CALLS, async ({ attempt, uid }) => {
+      found.push(await confirm(attempt, attempt.pod_name, uid, null));
+    });
+    await record(found, resourceVersion);
+    known = listed;
+    // After the list: whoever is expected by now must not be swept.
+    await sweepPods({ http, log, namespace, signal }, pods, new Set((await expected()).map((each) => each.attempt_id)));
+    log.info({ namespace, pods: pods.length, missing: missing.length, resource_version: resourceVersion }, "pods listed");
+    return resourceVersion;
+  };
+
+  const applyChanges = async (changes: PodChange[], resourceVersion: string): Promise<void> => {
+    const replaced: Observation[] = [];
+    const seen: Observation[] = [];
+    const vanished: { mark: AttemptMark; pod: PodView }[] = [];
+    for (const { type, pod } of changes) {
+      const mark = readMark(pod);
+      if (mark === null) continue;
+      const before = known.get(pod.name);
+      if (before?.uid === pod.uid && (compareResourceVersions(pod.resource_version, before.resource_version) ?? 1) <= 0) continue;
+      if (before !== undefined && before.uid !== pod.uid && type !== "DELETED") {
+        replaced.push(observeGone(before.attempt, namespace, before.uid, null));
+      }
+      if (type !== "DELETED") {
+        known.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
+        seen.push(observePod(mark, pod));
+        continue;
+      }
+      if (before?.uid === pod.uid) known.delete(pod.name);
+      // DELETED also says "no longer matches the selector", so an end that nobody has seen is asked for.
+      if (judgePod(pod.snapshot).outcome === null) vanished.push({ mark, pod });
+      else seen.push(observeGone(mark, namespace, pod.uid, pod.snapshot));
+    }
+    await forEachLimited(vanished, CONCURRENT_CALLS, async ({ mark, pod }) => {
+      seen.push(await confirm(mark, pod.name, pod.uid, pod.snapshot));
+    });
+    if (replaced.length > 0) await record(replaced, null);
+    await record(seen, resourceVersion);
+  };
+
+  return { applyList, applyChanges };
+}
+
+function readMark(pod: PodView): AttemptMark | null {
+  const attemptId = pod.annotations[ANNOTATIONS.attempt];
+  const epoch = Number(pod.annotations[ANNOTATIONS.epoch]);
+  return attemptId === undefined || !Number.isInteger(epoch) ? null : { attempt_id: attemptId, epoch };
+}
+
+function observePod(mark: AttemptMark, pod: PodView): Observation {
+  return {
+    attempt_id: mark.attempt_id,
+    epoch: mark.epoch,
+    namespace: pod.namespace,
+    pod_uid: pod.uid,
+    ...judgePod(pod.snapshot),
+    gone: false,
+  };
+}
+
+function observeGone(mark: AttemptMark, namespace: string, uid: string, last: PodSnapshot | null): Observation {
+  const times = last === null ? null : judgePod(last);
+  return {
+    attempt_id: mark.attempt_id,
+    epoch: mark.epoch,
+    namespace,
+    pod_uid: uid,
+    pod_scheduled_at: times?.pod_scheduled_at ?? null,
+    container_started_at: times?.container_started_at ?? null,
+    waiting: null,
+    outcome: judgeGonePod(last),
+    gone: true,
+  };
+}

@@ -1,0 +1,92 @@
+// From what a task threw to the report of its end.
+
+import type { FinishRequest } from "../contract/execution.ts";
+import { NO_RETRY, SKIP } from "../sdk/compiled.ts";
+import type { AbortCause } from "./supervisor-link.ts";
+
+export type FailureReport = Extract<FinishRequest, { state: "failed" }>;
+
+/** Lengths that the execution API takes. */
+const LONGEST = { name: 1_024, message: 16_384, stack: 65_536, reason: 4_096 } as const;
+const DEEPEST_CAUSE = 5;
+
+/** What is known of the task's AbortSignal when it ended. */
+export interface Aborted {
+  cause: AbortCause;
+  reason: string;
+  executionTimeout: number | null;
+}
+
+/**
+ * null: nothing is reported, because a signal from outside ended the task. Then whoever watches the pod or process says
+ * what it was (an eviction, a drain, a deletion), and `retries` is not spent on it.
+ */
+export function judgeThrown(thrown: unknown, aborted: Aborted | null): FinishRequest | null {
+  if (hasMark(thrown, SKIP)) return { state: "skipped", reason: cut(describeThrown(thrown).message, LONGEST.reason) };
+  switch (aborted?.cause) {
+    case "timeout":
+      return reportTimeout(aborted.executionTimeout ?? 0, describeThrown(thrown).stack);
+    case "stop":
+      return reportCancelled(aborted.reason, describeThrown(thrown).stack);
+    case "signal":
+    case "stale":
+    case "unreachable":
+      return null;
+    case undefined: {
+      const error = describeThrown(thrown);
+      return { state: "failed", kind: "task_failed", retryable: !hasMark(thrown, NO_RETRY), exit_code: null, error };
+    }
+  }
+}
+
+export function reportTimeout(seconds: number, stack: string | null): FailureReport {
+  const message = `it ran longer than its execution timeout of ${seconds} s`;
+  return { state: "failed", kind: "timed_out", retryable: true, exit_code: null, error: { name: "TimeoutError", message, stack } };
+}
+
+export function reportCancelled(reason: string, stack: string | null): FailureReport {
+  const message = cut(reason, LONGEST.message);
+  return { state: "failed", kind: "cancelled", retryable: false, exit_code: null, error: { name: "AbortError", message, stack } };
+}
+
+/** code 0 too: without a return there is no result. */
+export function reportExit(code: number, stack: string | null): FailureReport {
+  const message = code === 0 ? "called process.exit(0) before it returned, so it has no result" : `called process.exit(${code})`;
+  return { state: "failed", kind: "task_failed", retryable: true, exit_code: code, error: { name: "ProcessExit", message, stack } };
+}
+
+/** A failure that no repetition can better. */
+export function reportFault(name: string, message: string): FailureReport {
+  const error = { name, message: cut(message, LONGEST.message), stack: null };
+  return { state: "failed", kind: "task_failed", retryable: false, exit_code: null, error };
+}
+
+function hasMark(thrown: unknown, mark: symbol): boolean {
+  return typeof thrown === "object" && thrown !== null && Reflect.get(thrown, mark) === true;
+}
+
+function describeThrown(thrown: unknown): FailureReport["error"] {
+  if (!(thrown instanceof Error)) {
+    const text = typeof thrown === "string" ? thrown : process.getBuiltinModule("node:util").inspect(thrown);
+    return { name: "NotAnError", message: cut(text, LONGEST.message), stack: null };
+  }
+  return {
+    name: cut(String(thrown.name), LONGEST.name),
+    message: cut(String(thrown.message), LONGEST.message),
+    stack: cut(describeStack(thrown), LONGEST.stack),
+  };
+}
+
+function describeStack(error: Error): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  for (let depth = 0; depth < DEEPEST_CAUSE && current instanceof Error; depth += 1) {
+    parts.push(String(current.stack ?? current));
+    current = current.cause;
+  }
+  return parts.join("\nCaused by: ");
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}

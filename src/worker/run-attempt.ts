@@ -1,0 +1,188 @@
+// One attempt, from the start call to the exit code. The main thread makes the start call, loads the bundle and runs the
+// task's function; the supervisor thread (supervise.ts) does everything that must go on while user code blocks this one.
+
+import { readFileSync, writeSync } from "node:fs";
+import { hostname } from "node:os";
+import type { StartAnswer, StartRequest } from "../contract/execution.ts";
+import { WORKER_EXIT } from "../contract/worker-process.ts";
+import { messageOf } from "../core/errors.ts";
+import { loadBundle } from "../dags/load-bundle.ts";
+import type { Clock } from "../lifecycle/clock.ts";
+import type { CompiledFunction } from "../sdk/compiled.ts";
+import { createApiCaller } from "./call-api.ts";
+import { captureOutput } from "./capture-output.ts";
+import { encodeResult } from "./encode-result.ts";
+import { type Aborted, judgeThrown, reportExit, reportFault } from "./judge-end.ts";
+import { type AbortCause, startSupervisor, type SupervisorLink } from "./supervisor-link.ts";
+
+export interface WorkerSettings {
+  address: string;
+  attemptId: string;
+  launchToken: string;
+  /** The module that a thread of this process is started from. */
+  entry: URL;
+}
+
+/** How long the API may be away before the attempt is given up unstarted; the scheduler's own limit is longer. */
+const START_PATIENCE_MS = 300_000;
+
+export async function runAttempt(settings: WorkerSettings, clock: Clock): Promise<void> {
+  const { address, attemptId } = settings;
+  const exit = process.exit.bind(process);
+  // Before anything that takes time: PID 1 of a pod gets no signal that it has no handler for.
+  const aborting = createAborting();
+  aborting.onSignal(() => exit(WORKER_EXIT.terminated));
+
+  const callApi = createApiCaller(address, attemptId, clock);
+  const request: StartRequest = { worker_id: createWorkerId(), hostname: hostname(), pid: process.pid };
+  const sentAt = clock.monotonic();
+  const starting = callApi({
+    method: "POST",
+    action: "start",
+    token: () => settings.launchToken,
+    body: JSON.stringify(request),
+    deadline: sentAt + START_PATIENCE_MS,
+  });
+  // The thread boots (14 ms) while the call is under way.
+  const link: SupervisorLink = startSupervisor(settings.entry, address, attemptId, {
+    onMessage: (message) => {
+      switch (message.kind) {
+        case "abort":
+          link.send({ kind: "aborted" });
+          return aborting.abort(message.cause, message.reason);
+        case "exit":
+          return exit(message.exitCode);
+      }
+    },
+    onDeath: (error) => {
+      say(`the supervisor thread died: ${messageOf(error)}`);
+      exit(WORKER_EXIT.internal);
+    },
+  });
+
+  const answer = await starting;
+  switch (answer.kind) {
+    case "ok":
+      break;
+    case "stale":
+      say(`the start was refused: ${answer.detail}`);
+      return exit(WORKER_EXIT.stale);
+    case "refused":
+      say(`the start was refused with ${answer.status}: ${answer.detail}`);
+      return exit(WORKER_EXIT.refused);
+    case "away":
+      say(`the API at ${address} could not be reached within ${START_PATIENCE_MS / 1000} s: ${answer.detail}`);
+      return exit(WORKER_EXIT.unreachable);
+  }
+  // The API is ours and as new as the worker that it starts; nothing here is worth zod's 60 ms.
+  const start = JSON.parse(answer.body) as StartAnswer;
+  link.send({
+    kind: "begin",
+    token: start.token,
+    heartbeatMs: start.heartbeat_interval * 1000,
+    timeoutMs: start.heartbeat_timeout * 1000,
+    executionTimeoutMs: start.execution_timeout === null ? null : start.execution_timeout * 1000,
+    silentMs: clock.monotonic() - sentAt,
+  });
+  runTask(start, link, aborting, exit);
+}
+
+function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, exit: (code: number) => never): void {
+  const flushOutput = captureOutput(link.sendLine);
+  let ended = false;
+
+  const end = (report: Parameters<SupervisorLink["send"]>[0] & { kind: "end" }) => {
+    if (ended) return;
+    ended = true;
+    link.hold(true);
+    flushOutput();
+    link.closeLines();
+    link.send(report);
+  };
+  const fail = (thrown: unknown) => {
+    if (ended) return;
+    const aborted = aborting.current();
+    const known = aborted && { ...aborted, executionTimeout: start.execution_timeout };
+    end({ kind: "end", report: judgeThrown(thrown, known), exitCode: WORKER_EXIT.terminated });
+  };
+  const succeed = (value: unknown) => {
+    if (ended) return;
+    try {
+      const result = JSON.parse(encodeResult(value));
+      end({ kind: "end", report: { state: "success", result }, exitCode: WORKER_EXIT.internal });
+    } catch (error) {
+      fail(error);
+    }
+  };
+
+  aborting.onSignal(() => {});
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  process.on("beforeExit", () => {
+    fail(new Error("the task's function never settles: it waits for something, but nothing is under way that could bring it"));
+  });
+  process.exit = (code) => {
+    const number = Number(code ?? process.exitCode ?? 0);
+    end({ kind: "end", report: reportExit(number, new Error(`process.exit(${number})`).stack ?? null), exitCode: 0 });
+    // It must not return, and user code must not go on: this thread stands still until the end is reported.
+    return exit(link.waitUntilOver());
+  };
+
+  link.hold(false);
+  try {
+    const run = findFunction(start);
+    if (run === null) return;
+    const runtime = { ...start.context, params: start.params, signal: aborting.signal };
+    Promise.resolve(run(start.inputs, runtime)).then(succeed, fail);
+  } catch (error) {
+    fail(error);
+  }
+
+  function findFunction({ bundle, context }: StartAnswer): CompiledFunction | null {
+    const dag = loadBundle(bundle.code).find((each) => each.definition.dag_id === context.dag_id);
+    const run = dag?.functions[context.task_id];
+    if (run) return run;
+    const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
+    end({ kind: "end", report: reportFault("BundleMismatch", `the bundle ${bundle.hash} has ${missing}`), exitCode: 0 });
+    return null;
+  }
+}
+
+interface Aborting {
+  signal: AbortSignal;
+  abort(cause: AbortCause, reason: string): void;
+  current(): Pick<Aborted, "cause" | "reason"> | null;
+  /** Replaces what a SIGTERM or SIGINT does beside aborting. */
+  onSignal(react: () => void): void;
+}
+
+function createAborting(): Aborting {
+  const controller = new AbortController();
+  let current: { cause: AbortCause; reason: string } | null = null;
+  let react = () => {};
+  const abort = (cause: AbortCause, reason: string) => {
+    if (current !== null) return;
+    current = { cause, reason };
+    controller.abort(new DOMException(reason, cause === "timeout" ? "TimeoutError" : "AbortError"));
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      react();
+      abort("signal", `the worker received ${signal}: its pod or process is being ended from outside`);
+    });
+  }
+  return { signal: controller.signal, abort, current: () => current, onSignal: (next) => (react = next) };
+}
+
+/** The kernel's generator: loading node:crypto for one UUID costs 4 ms. */
+function createWorkerId(): string {
+  return readFileSync("/proc/sys/kernel/random/uuid", "utf8").trim();
+}
+
+function say(text: string): void {
+  try {
+    writeSync(2, `windlass worker: ${text}\n`);
+  } catch {
+    // Nobody reads stderr; the exit code says it too.
+  }
+}

@@ -1,0 +1,129 @@
+// What the main thread, which runs user code, and the supervisor thread say to each other, and the main thread's end of it.
+// Two cells of shared memory serve the moments when the main thread cannot take messages because user code blocks it.
+
+import { Worker } from "node:worker_threads";
+import type { FinishRequest, LogLine } from "../contract/execution.ts";
+import type { LogLevel } from "./capture-output.ts";
+
+/** Index of the cells: the exit code plus one once the attempt is over; how many characters of log were taken, modulo 2^32. */
+export const CELL = { over: 0, shipped: 1 } as const;
+
+export interface SupervisorData {
+  cells: Int32Array<SharedArrayBuffer>;
+  address: string;
+  attemptId: string;
+}
+
+/** Why the task's AbortSignal is aborted. */
+export type AbortCause = "timeout" | "stop" | "signal" | "stale" | "unreachable";
+
+export type ToSupervisor =
+  | {
+      kind: "begin";
+      token: string;
+      heartbeatMs: number;
+      timeoutMs: number;
+      executionTimeoutMs: number | null;
+      /** Since the start call was sent: the installation counts silence from there. */
+      silentMs: number;
+    }
+  | { kind: "line"; line: LogLine }
+  /** The main thread has told the task to stop, so it is not blocked. */
+  | { kind: "aborted" }
+  /** The task's end. A null report leaves without one. */
+  | { kind: "end"; report: FinishRequest | null; exitCode: number };
+
+export type FromSupervisor = { kind: "abort"; cause: AbortCause; reason: string } | { kind: "exit"; exitCode: number };
+
+export interface SupervisorLink {
+  send(message: ToSupervisor): void;
+  sendLine(level: LogLevel, event: string): void;
+  /** Says how many lines were dropped at the very end. */
+  closeLines(): void;
+  /** Blocks this thread until the supervisor has reported; returns the exit code. */
+  waitUntilOver(): number;
+  /** While user code runs nothing of ours keeps the process alive, so that a task which waits for nothing is noticed. */
+  hold(alive: boolean): void;
+}
+
+// Lines under way to the API; beyond it writing blocks, as on a full pipe.
+const MAX_UNSHIPPED_CHARS = 8 * 1024 * 1024;
+const LINE_OVERHEAD_CHARS = 64;
+/** How long a write may block without any progress before lines are dropped. */
+const LONGEST_STALL_MS = 2_000;
+// The supervisor's own limits are far below; only its death could exceed it.
+const LONGEST_REPORT_MS = 600_000;
+
+export function weighLine(line: LogLine): number {
+  return line.event.length + LINE_OVERHEAD_CHARS;
+}
+
+export function startSupervisor(
+  entry: URL,
+  address: string,
+  attemptId: string,
+  handlers: { onMessage: (message: FromSupervisor) => void; onDeath: (error: unknown) => void },
+): SupervisorLink {
+  const cells = new Int32Array(new SharedArrayBuffer(8));
+  const data: SupervisorData = { cells, address, attemptId };
+  const thread = new Worker(entry, { workerData: data, execArgv: [], env: {} });
+  thread.on("message", handlers.onMessage);
+  thread.on("error", handlers.onDeath);
+  const send = (message: ToSupervisor) => thread.postMessage(message);
+  return {
+    send,
+    ...createLineSender(cells, send),
+    hold: (alive) => (alive ? thread.ref() : thread.unref()),
+    waitUntilOver: () => {
+      Atomics.wait(cells, CELL.over, 0, LONGEST_REPORT_MS);
+      return Atomics.load(cells, CELL.over) - 1;
+    },
+  };
+}
+
+function createLineSender(
+  cells: Int32Array<SharedArrayBuffer>,
+  send: (message: ToSupervisor) => void,
+): Pick<SupervisorLink, "sendLine" | "closeLines"> {
+  let seq = 0;
+  let sent = 0;
+  let dropped = 0;
+
+  const unshipped = () => (sent - Atomics.load(cells, CELL.shipped)) | 0;
+
+  const post = (level: LogLevel, event: string) => {
+    // Postgres cannot hold NUL in text, nor can UTF-8 hold half a surrogate pair.
+    const clean = event.replaceAll("\0", "\u2400").toWellFormed();
+    const line: LogLine = { seq, timestamp: new Date().toISOString(), level, event: clean };
+    seq += 1;
+    sent = (sent + weighLine(line)) | 0;
+    send({ kind: "line", line });
+  };
+
+  const waitForRoom = (): boolean => {
+    while (unshipped() > MAX_UNSHIPPED_CHARS) {
+      const before = Atomics.load(cells, CELL.shipped);
+      if (Atomics.wait(cells, CELL.shipped, before, LONGEST_STALL_MS) === "timed-out") return false;
+    }
+    return true;
+  };
+
+  const closeLines = () => {
+    if (dropped === 0) return;
+    post("error", `[windlass] ${dropped} log lines are missing here: the API did not take them in time`);
+    dropped = 0;
+  };
+
+  const sendLine = (level: LogLevel, event: string) => {
+    // Once lines are being dropped, none waits again until there is ample room: a task must not crawl at a line per stall.
+    const room = dropped === 0 ? waitForRoom() : unshipped() < MAX_UNSHIPPED_CHARS / 2;
+    if (!room) {
+      dropped += 1;
+      return;
+    }
+    closeLines();
+    post(level, event);
+  };
+
+  return { sendLine, closeLines };
+}
