@@ -55,6 +55,7 @@ const ENDS: [name: string, PodSnapshot, OutcomeKind, RegExp, exitCode: number | 
   ["exit code", failed({ containers: [container(ended(3))] }), "task_failed", /exited with code 3$/, 3],
   ["exit code while the phase is still Running", pod({ containers: [container(ended(3)), container(running, { name: "proxy" })] }), "task_failed", /code 3/, 3],
   ["exit code with its message", failed({ containers: [container(ended(1, { message: "disk\n  full" }))] }), "task_failed", /code 1: disk full/, 1],
+  ["exit code with a long log", failed({ containers: [container(ended(1, { message: `${"x".repeat(2_000)} Error: last words` }))] }), "task_failed", /code 1: …x{1,300} Error: last words$/, 1],
   ["signal in the exit code", failed({ containers: [container(ended(139))] }), "task_failed", /SIGSEGV/, 139],
   ["signal in its own field", failed({ containers: [container(ended(255, { signal: 15 }))] }), "task_failed", /SIGTERM/, 255],
   ["137 without a word of memory", failed({ containers: [container(ended(137))] }), "task_failed", /SIGKILL/, 137],

@@ -78,7 +78,8 @@ function judgeTerminated(pod: PodSnapshot, ended: TerminatedState, init: string 
   }
   const signal = signalName(ended.signal ?? (ended.exit_code > 128 ? ended.exit_code - 128 : 0));
   const how = signal === null ? `exited with code ${ended.exit_code}` : `was ended by ${signal} (exit code ${ended.exit_code})`;
-  return outcomeOf("task_failed", withDetail(`${who} ${how}`, ended.message), ended.exit_code);
+  // The message may be the end of the container's log, whose last words say most.
+  return outcomeOf("task_failed", withDetail(`${who} ${how}`, lastWords(ended.message)), ended.exit_code);
 }
 
 function isOutOfMemory(ended: TerminatedState): boolean {
@@ -168,6 +169,11 @@ function outcomeOf(kind: OutcomeKind, reason: string, exitCode: number | null = 
 function withDetail(text: string, detail: string | null): string {
   const trimmed = detail?.trim() ?? "";
   return trimmed === "" ? text : `${text}: ${trimmed.replace(/\s+/g, " ").slice(0, 1_000)}`;
+}
+
+function lastWords(message: string | null): string | null {
+  const text = message?.trim() ?? "";
+  return text.length <= 300 ? text : `…${text.slice(-300)}`;
 }
 
 function nodeOf(pod: PodSnapshot): string {

@@ -36,6 +36,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const launcher = createLauncher(options, () => launch.wake());
   const launch = loop("launch-queued", SAFETY_INTERVAL_MS, launcher.runOnce);
+  options.executor.onCapacity?.(() => launch.wake());
   const topics: Record<Exclude<WakeTopic, "dags">, Loop> = {
     runs: loop("create-due-runs", SAFETY_INTERVAL_MS, () => createAndStartRuns(options)),
     advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ExecutionServer, type ServedAttempt, type ServedTask, startExecutionServer } from "../../test/support/execution-server.ts";
 import { bundleWorker, startWorker, type WorkerBundle, type WorkerProcess } from "../../test/support/worker.ts";
@@ -14,11 +15,11 @@ interface Run extends WorkerProcess, AsyncDisposable {
   attempt: ServedAttempt;
 }
 
-async function run(task: ServedTask, prepare: (server: ExecutionServer) => void = () => {}): Promise<Run> {
+async function run(task: ServedTask, prepare: (server: ExecutionServer) => void = () => {}, wrapper: string[] = []): Promise<Run> {
   const server = await startExecutionServer();
   const attempt = server.serve(task);
   prepare(server);
-  const started = startWorker(worker.file, server, attempt);
+  const started = startWorker(worker.file, server, attempt, wrapper);
   return {
     ...started,
     server,
@@ -90,6 +91,19 @@ test("an endless loop goes on heart-beating and ends at its timeout", async () =
   ]);
   expect(it.attempt.heartbeats).toBeGreaterThan(2);
   expect(events(it.attempt)).toEqual(["in"]);
+});
+
+// As in a pod, where the kernel drops a process's SIGKILL of itself.
+const NEW_PID_SPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+const canUnshare = spawnSync(NEW_PID_SPACE[0] ?? "", [...NEW_PID_SPACE.slice(1), "true"]).status === 0;
+
+test.runIf(canUnshare)("an endless loop ends at its timeout in a process that is PID 1, too", async () => {
+  await using it = await run({ run: `console.log(process.pid); for (;;);`, executionTimeout: 0.5 }, () => {}, NEW_PID_SPACE);
+  // unshare passes on the exit code of its child, which a trap instruction ended.
+  const { code, signal } = await it.ended;
+  expect([code, signal]).not.toEqual([0, null]);
+  expect(events(it.attempt)).toEqual(["1"]);
+  expect(it.attempt.finishes).toMatchObject([{ state: "failed", kind: "timed_out" }]);
 });
 
 test("a task that heeds its AbortSignal cleans up at its timeout, and its own end is reported", async () => {
@@ -177,8 +191,13 @@ test("an API that is away for a while costs nothing", async () => {
 });
 
 test.for([
-  ["away", async (it: Run) => it.server.goAway()],
-  ["hanging", async (it: Run) => void (it.server.intercept = () => "hang")],
+  ["away", (it: Run): Promise<void> => it.server.goAway()],
+  [
+    "hanging",
+    async (it: Run): Promise<void> => {
+      it.server.intercept = () => "hang";
+    },
+  ],
 ] as const)("with the API %s for the heartbeat timeout, the worker fences itself", async ([, silence]) => {
   await using it = await run({ run: `${UNTIL_ABORT} throw runtime.signal.reason;`, heartbeatInterval: 0.2, heartbeatTimeout: 1 });
   await it.server.until(() => it.attempt.heartbeats > 0);
@@ -255,7 +274,7 @@ test("lines that the API cannot take in time are dropped and counted", async () 
 test.for([
   ["not JSON", `return { rows: [1, { when: new Date(0) }] };`, "result.rows[1].when is a Date, not plain JSON data"],
   ["too large", `return "x".repeat(300_000);`, "the result has 300002 bytes as JSON, at most 262144 are kept; store it elsewhere and return a reference to it"],
-])("a result that is %s fails the task and says where", async ([, body, message]) => {
+] as const)("a result that is %s fails the task and says where", async ([, body, message]) => {
   await using it = await run({ run: body });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);
   expect(it.attempt.finishes).toMatchObject([{ kind: "task_failed", error: { name: "InvalidResult", message } }]);

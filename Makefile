@@ -1,0 +1,60 @@
+# Every target fetches what it needs first: see scripts/setup-toolchain.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo up types lint format generate verify unit test image cluster cluster-down cluster-test clean
+export PATH := $(CURDIR)/.toolchain/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+# Generators write what they make; with --check they compare and fail on a difference.
+GENERATORS := $(sort $(wildcard scripts/generate-*.ts scripts/dump-*.ts))
+RESULTS := test-results
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## fetch the pinned Node and the locked dependencies (done once)
+	@scripts/setup-toolchain
+
+build: setup ## bundle the worker into dist/
+	@node scripts/build-worker.ts
+
+demo: build ## run an example on this machine, start to end
+	@bin/windlass demo
+
+up: build ## serve on http://127.0.0.1:8080 until Ctrl-C
+	@exec bin/windlass standalone
+
+types: setup ## check the types
+	tsc -p .
+
+lint: setup ## lint with type information, check the format
+	oxlint --type-aware --deny-warnings
+	oxfmt --check
+
+format: setup ## format every file
+	oxfmt
+
+generate: setup ## write every generated file
+	@set -e; for script in $(GENERATORS); do echo "node $$script"; node $$script; done
+
+verify: setup ## fail if a generated file is not up to date
+	@set -e; for script in $(GENERATORS); do echo "node $$script --check"; node $$script --check; done
+
+unit: build ## the unit, architecture and integration tests, on a real Postgres
+	vitest run --project unit --reporter=default --reporter=json --outputFile.json=$(RESULTS)/test.json
+
+test: types lint verify unit ## types, lint, generated files, unit and integration tests
+
+image: setup ## build the image with buildah, load it into the test cluster if that runs (root)
+	@test/cluster/cluster image
+
+cluster: setup ## start a one-node Kubernetes cluster on this machine (root)
+	@test/cluster/cluster up
+
+cluster-down: ## stop it and remove what it left
+	@test/cluster/cluster down
+
+cluster-test: build ## the suite on a real cluster: that of KUBECONFIG, else one of its own
+	@test/cluster/run $(RESULTS)/cluster.json
+
+clean: ## remove what was fetched and built here
+	rm -rf .toolchain node_modules dist $(RESULTS) .windlass

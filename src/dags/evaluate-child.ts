@@ -1,0 +1,68 @@
+// The program of the sealed child: reads a bundle from stdin, runs it, answers once and ends. It is handed to Node as text
+// (see child-program.ts), so the child may read no file at all.
+
+import { readFileSync, writeSync } from "node:fs";
+import { startCpuProfile } from "node:v8";
+import { runInThisContext } from "node:vm";
+import { ANSWER_FD, type EvaluationAnswer, type EvaluationMode } from "./evaluation-answer.ts";
+import { findLastLine } from "./find-last-line.ts";
+import { loadBundle } from "./load-bundle.ts";
+import { sealProcess } from "./seal-process.ts";
+
+const RUN = "windlassRun";
+const STDIN_FD = 0;
+
+main(process.argv[1] === "locate" ? "locate" : "evaluate");
+
+function main(mode: EvaluationMode): void {
+  const code = readFileSync(STDIN_FD, "utf8");
+  // The author's code may replace anything that it can reach, so what is needed afterwards is held here.
+  const { stringify } = JSON;
+  const { from } = Buffer;
+  // reallyExit is what process.exit ends in; unlike it, it runs no listeners.
+  const exit = (process as unknown as { reallyExit(code: number): never }).reallyExit.bind(process);
+  Error.stackTraceLimit = 50;
+  const profile = mode === "locate" ? startCpuProfile() : null;
+  sealProcess();
+  const answer = profile ? locate(code, profile) : evaluate(code);
+  let text: string;
+  try {
+    text = stringify(answer);
+  } catch (error) {
+    const thrown = describeThrown(error);
+    text = stringify({ ...thrown, message: `the definition is not plain data: ${thrown.message}` });
+  }
+  const bytes = from(text, "utf8");
+  for (let sent = 0; sent < bytes.length;) sent += writeSync(ANSWER_FD, bytes, sent);
+  exit(0);
+}
+
+function evaluate(code: string): EvaluationAnswer {
+  try {
+    return { kind: "dags", definitions: loadBundle(code).map((dag) => dag.definition) };
+  } catch (error) {
+    return describeThrown(error);
+  }
+}
+
+function locate(code: string, profile: { stop(): string }): EvaluationAnswer {
+  Object.defineProperty(globalThis, RUN, { value: () => loadBundle(code), configurable: true });
+  try {
+    // The one way to break into a loop from outside: SIGINT ends the script, and control comes back here.
+    runInThisContext(`${RUN}()`, { breakOnSigint: true });
+  } catch {
+    // Whether it was broken off or threw by itself: the profile tells where it was.
+  }
+  return { kind: "located", line: findLastLine(profile.stop()) };
+}
+
+function describeThrown(error: unknown): EvaluationAnswer & { kind: "thrown" } {
+  try {
+    if (!(error instanceof Error))
+      return { kind: "thrown", message: `threw ${typeof error}: ${String(error)}`, stack: "" };
+    const stack = typeof error.stack === "string" ? error.stack : "";
+    return { kind: "thrown", message: `${error.name}: ${error.message}`, stack };
+  } catch {
+    return { kind: "thrown", message: "threw a value that cannot be described", stack: "" };
+  }
+}

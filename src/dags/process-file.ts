@@ -1,0 +1,49 @@
+// From a file to its DAGs: bundle, evaluate, judge. Never throws for what an author can do wrong.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { DagDefinition } from "../core/definition.ts";
+import type { Clock } from "../lifecycle/clock.ts";
+import { type Bundle, bundleFile } from "./bundle.ts";
+import { evaluateBundle } from "./evaluate.ts";
+import { type ImportFault, isImportFailure } from "./import-fault.ts";
+import type { EvaluationLimits } from "./run-sealed.ts";
+
+export type ProcessedFile =
+  | { kind: "dags"; bundle: Bundle; definitions: DagDefinition[]; inputs: string[] }
+  /** inputs is null when the bundler gave up: any file may be what it misses. */
+  | { kind: "fault"; fault: ImportFault; inputs: string[] | null }
+  /** No DAG in it: a neighbour module, or a file that is gone. */
+  | { kind: "none"; inputs: string[] };
+
+export async function processFile(
+  folder: string,
+  path: string,
+  limits: EvaluationLimits,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<ProcessedFile> {
+  if (!(await mentionsWindlass(folder, path))) return { kind: "none", inputs: [path] };
+  let bundle: Bundle;
+  try {
+    bundle = await bundleFile(folder, path);
+  } catch (error) {
+    if (isImportFailure(error)) return { kind: "fault", fault: error.fault, inputs: null };
+    throw error;
+  }
+  const { inputs } = bundle;
+  const evaluation = await evaluateBundle(bundle, path, limits, clock, signal);
+  if (evaluation.kind === "fault") return { kind: "fault", fault: evaluation.fault, inputs };
+  const { definitions } = evaluation;
+  return definitions.length === 0 ? { kind: "none", inputs } : { kind: "dags", bundle, definitions, inputs };
+}
+
+/** Spares the evaluation of neighbour modules: a DAG file imports "windlass" itself. */
+export async function mentionsWindlass(folder: string, path: string): Promise<boolean> {
+  try {
+    return (await readFile(join(folder, path))).includes("windlass");
+  } catch (error) {
+    // A file that cannot be read is for the bundler to complain of.
+    return !(error instanceof Error && "code" in error && error.code === "ENOENT");
+  }
+}

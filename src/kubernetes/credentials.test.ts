@@ -1,0 +1,92 @@
+import { chmod, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type Clock, systemClock } from "../lifecycle/clock.ts";
+import { createLogger } from "../lifecycle/log.ts";
+import { cacheCredentials } from "./credentials.ts";
+import { kubeconfigCredentials } from "./kubeconfig.ts";
+
+const log = createLogger("silent");
+
+function makeSource() {
+  let monotonic = 0;
+  let loads = 0;
+  let broken = false;
+  const stale: unknown[] = [];
+  const clock: Clock = { ...systemClock, monotonic: () => monotonic };
+  const source = cacheCredentials({
+    clock,
+    maxAgeMs: 60_000,
+    onStale: (error) => stale.push(error),
+    load: async () => {
+      if (broken) throw new Error("no such file");
+      loads += 1;
+      return { server: "https://server", tls: {}, headers: { authorization: `Bearer ${loads}` } };
+    },
+  });
+  return { source, stale, loads: () => loads, pass: (ms: number) => (monotonic += ms), breakIt: () => (broken = true) };
+}
+
+test("credentials are loaded once a minute", async () => {
+  const { source, loads, pass } = makeSource();
+  await Promise.all([source.current(), source.current()]);
+  pass(59_999);
+  await source.current();
+  expect(loads()).toBe(1);
+  pass(1);
+  expect((await source.current()).headers).toEqual({ authorization: "Bearer 2" });
+});
+
+test("many refusals of the same credentials are one renewal", async () => {
+  const { source, loads } = makeSource();
+  const refused = await source.current();
+  const renewed = await Promise.all(Array.from({ length: 50 }, () => source.renew(refused)));
+  expect(loads()).toBe(2);
+  expect(new Set(renewed).size).toBe(1);
+  expect(await source.renew(refused)).toBe(renewed[0]);
+  expect(loads()).toBe(2);
+});
+
+test("a reload that fails keeps the old credentials and says so", async () => {
+  const { source, stale, pass, breakIt } = makeSource();
+  const held = await source.current();
+  breakIt();
+  pass(60_000);
+  expect(await source.current()).toBe(held);
+  expect(stale).toHaveLength(1);
+  await expect(source.renew(held)).rejects.toThrow("no such file");
+});
+
+test("a kubeconfig's exec plugin is run again after a refusal, once", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "plugin-"));
+  const plugin = join(directory, "plugin");
+  const count = join(directory, "count");
+  await writeFile(
+    plugin,
+    `#!/bin/sh\necho run >> ${count}\necho '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t'$(wc -l < ${count} | tr -d ' ')'"}}'\n`,
+  );
+  await chmod(plugin, 0o755);
+  const kubeconfigPath = join(directory, "config");
+  await writeFile(
+    kubeconfigPath,
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Config",
+      clusters: [{ name: "c", cluster: { server: "https://far.example:6443/base" } }],
+      users: [{ name: "u", user: { exec: { apiVersion: "client.authentication.k8s.io/v1", command: plugin } } }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    }),
+  );
+  const source = kubeconfigCredentials({ kubeconfigPath }, systemClock, log);
+  const first = await source.current();
+  expect(first).toMatchObject({ server: "https://far.example:6443/base", headers: { authorization: "Bearer t1" } });
+  const renewed = await Promise.all([source.renew(first), source.renew(first)]);
+  expect(renewed.map((each) => each.headers["authorization"])).toEqual(["Bearer t2", "Bearer t2"]);
+});
+
+test("a kubeconfig that is missing is a wrong setting, by name", async () => {
+  const source = kubeconfigCredentials({ kubeconfigPath: "/does/not/exist" }, systemClock, log);
+  await expect(source.current()).rejects.toMatchObject({ code: "invalid_configuration", message: expect.stringContaining("/does/not/exist") });
+});

@@ -1,0 +1,105 @@
+// What the API server, or the way to it, answered in place of a result. Errors are told apart by code, reason and causes.
+// The one exception is quota: Kubernetes answers 403 Forbidden for "exceeded quota" and for a missing permission alike,
+// and only the message tells them apart.
+
+export interface KubernetesCause {
+  reason: string;
+  field: string | null;
+  message: string;
+}
+
+export interface KubernetesError extends Error {
+  /** HTTP status, or the code inside a watch's ERROR event; 0: there was no answer. */
+  code: number;
+  /** Status.reason, or for calls without an answer: Unreachable, Timeout, ConnectionLost, Malformed. */
+  reason: string;
+  causes: KubernetesCause[];
+  /** What the server asked to wait. */
+  retryAfterMs: number | null;
+  /** The call may have taken effect. */
+  uncertain: boolean;
+  /** What was asked for, e.g. "create pods in namespace default". */
+  action: string;
+}
+
+export interface KubernetesErrorInput {
+  code: number;
+  reason: string;
+  message: string;
+  action: string;
+  causes?: KubernetesCause[];
+  retryAfterMs?: number | null;
+  uncertain?: boolean;
+  cause?: unknown;
+}
+
+export function kubernetesError(input: KubernetesErrorInput): KubernetesError {
+  const error = new Error(
+    `cannot ${input.action}: ${input.message}`,
+    input.cause === undefined ? {} : { cause: input.cause },
+  );
+  return Object.assign(error, {
+    name: "KubernetesError",
+    code: input.code,
+    reason: input.reason,
+    causes: input.causes ?? [],
+    retryAfterMs: input.retryAfterMs ?? null,
+    uncertain: input.uncertain ?? false,
+    action: input.action,
+  });
+}
+
+export function isKubernetesError(error: unknown): error is KubernetesError {
+  return error instanceof Error && error.name === "KubernetesError" && "uncertain" in error;
+}
+
+export function isNotFound(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 404;
+}
+
+export function isAlreadyExists(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 409 && error.reason === "AlreadyExists";
+}
+
+/** Another write came between, or a precondition does not hold. */
+export function isConflict(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 409 && error.reason !== "AlreadyExists";
+}
+
+/** The resource version is out of the server's history; "Gone" up to Kubernetes 1.17, "Expired" since. */
+export function isGone(error: unknown): boolean {
+  return isKubernetesError(error) && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");
+}
+
+export function isUnauthorized(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 401;
+}
+
+export function isForbidden(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 403 && !isQuota(error);
+}
+
+/** Only the text tells: see the head of this file. */
+export function isQuota(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 403 && error.message.includes("exceeded quota");
+}
+
+/** A namespace's service accounts come a moment after it; only the text tells this 403 from a missing permission. */
+export function isServiceAccountMissing(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 403 && error.message.includes("error looking up service account");
+}
+
+export function isInvalid(error: unknown): boolean {
+  return isKubernetesError(error) && (error.code === 422 || error.code === 400 || error.code === 413);
+}
+
+/** The server asks for less. */
+export function isThrottled(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 429;
+}
+
+/** Likely to go away by itself: no answer, credentials in rotation, throttled, or a fault on the server's side. */
+export function isTransient(error: unknown): boolean {
+  if (!isKubernetesError(error)) return false;
+  return error.code === 0 || error.code === 401 || error.code === 408 || error.code === 429 || error.code >= 500;
+}

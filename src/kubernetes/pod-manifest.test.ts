@@ -1,0 +1,179 @@
+import { expect, test } from "vitest";
+import type { JsonObject } from "../core/json.ts";
+import { buildPod, type PodManifestInput } from "./pod-manifest.ts";
+
+const input = (more: Partial<PodManifestInput> = {}): PodManifestInput => ({
+  attempt_id: "0199c0de-1234-7abc-8def-0123456789ab",
+  epoch: 3,
+  dag_id: "sum",
+  run_id: "scheduled__2026-01-01T06:00:00+01:00",
+  task_id: "extract",
+  map_index: -1,
+  try_number: 2,
+  namespace: "etl",
+  pod_name: "sum-extract-1",
+  installationId: "prod",
+  image: "registry.example/windlass:1",
+  command: ["windlass", "worker"],
+  environment: { WINDLASS_API_URL: "http://api", WINDLASS_LAUNCH_TOKEN: "secret" },
+  template: null,
+  pod: null,
+  ...more,
+});
+
+test("an attempt's pod", () => {
+  expect(buildPod(input())).toMatchInlineSnapshot(`
+    {
+      "apiVersion": "v1",
+      "kind": "Pod",
+      "metadata": {
+        "annotations": {
+          "windlass.dev/attempt-id": "0199c0de-1234-7abc-8def-0123456789ab",
+          "windlass.dev/dag-id": "sum",
+          "windlass.dev/epoch": "3",
+          "windlass.dev/map-index": "-1",
+          "windlass.dev/run-id": "scheduled__2026-01-01T06:00:00+01:00",
+          "windlass.dev/task-id": "extract",
+          "windlass.dev/try-number": "2",
+        },
+        "labels": {
+          "app.kubernetes.io/managed-by": "windlass",
+          "windlass.dev/attempt-id": "0199c0de-1234-7abc-8def-0123456789ab",
+          "windlass.dev/dag-id": "sum",
+          "windlass.dev/installation": "prod",
+          "windlass.dev/run-id": "scheduled__2026-01-01T06-00-00-01-00-9fb56f849c",
+          "windlass.dev/task-id": "extract",
+        },
+        "name": "sum-extract-1",
+        "namespace": "etl",
+      },
+      "spec": {
+        "automountServiceAccountToken": false,
+        "containers": [
+          {
+            "command": [
+              "windlass",
+              "worker",
+            ],
+            "env": [
+              {
+                "name": "WINDLASS_API_URL",
+                "value": "http://api",
+              },
+              {
+                "name": "WINDLASS_LAUNCH_TOKEN",
+                "value": "secret",
+              },
+            ],
+            "image": "registry.example/windlass:1",
+            "name": "base",
+            "resources": {
+              "requests": {
+                "cpu": "50m",
+                "memory": "96Mi",
+              },
+            },
+            "securityContext": {
+              "allowPrivilegeEscalation": false,
+              "capabilities": {
+                "drop": [
+                  "ALL",
+                ],
+              },
+              "readOnlyRootFilesystem": true,
+            },
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "volumeMounts": [
+              {
+                "mountPath": "/tmp",
+                "name": "tmp",
+              },
+            ],
+          },
+        ],
+        "enableServiceLinks": false,
+        "restartPolicy": "Never",
+        "securityContext": {
+          "runAsGroup": 1000,
+          "runAsNonRoot": true,
+          "runAsUser": 1000,
+          "seccompProfile": {
+            "type": "RuntimeDefault",
+          },
+        },
+        "terminationGracePeriodSeconds": 30,
+        "volumes": [
+          {
+            "emptyDir": {},
+            "name": "tmp",
+          },
+        ],
+      },
+    }
+  `);
+});
+
+test("the task's word is last, the template's before the defaults', the installation's image in between", () => {
+  const pod = buildPod(
+    input({
+      template: {
+        metadata: { labels: { team: "data" } },
+        spec: { terminationGracePeriodSeconds: 60, containers: [{ name: "base", image: "ignored", resources: { requests: { cpu: "1" } } }] },
+      },
+      pod: {
+        spec: {
+          automountServiceAccountToken: true,
+          containers: [
+            { name: "base", env: [{ name: "LEVEL", value: "" }], resources: { requests: { memory: "1Gi" } }, securityContext: { readOnlyRootFilesystem: false } },
+            { name: "proxy", image: "proxy:1" },
+          ],
+        },
+      },
+    }),
+  );
+  expect(pod).toMatchObject({
+    metadata: { labels: { team: "data", "windlass.dev/dag-id": "sum" } },
+    spec: {
+      terminationGracePeriodSeconds: 60,
+      automountServiceAccountToken: true,
+      containers: [
+        {
+          image: "registry.example/windlass:1",
+          resources: { requests: { cpu: "1", memory: "1Gi" } },
+          securityContext: { readOnlyRootFilesystem: false, allowPrivilegeEscalation: false },
+          env: [{ name: "WINDLASS_API_URL" }, { name: "WINDLASS_LAUNCH_TOKEN" }, { name: "LEVEL", value: "" }],
+        },
+        { name: "proxy", securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } } },
+      ],
+    },
+  });
+});
+
+test("a task may bring its own image", () => {
+  const pod = buildPod(input({ pod: { spec: { containers: [{ name: "base", image: "own:2" }] } } }));
+  expect(pod).toMatchObject({ spec: { containers: [{ name: "base", image: "own:2", command: ["windlass", "worker"] }] } });
+});
+
+const main = (fields: JsonObject): JsonObject => ({ spec: { containers: [{ name: "base", ...fields }] } });
+
+test.each<[string, JsonObject, string]>([
+  ["a label of ours", { metadata: { labels: { "windlass.dev/installation": "other" } } }, 'metadata.labels["windlass.dev/installation"]'],
+  ["a label of ours removed", { metadata: { labels: { "windlass.dev/attempt-id": null } } }, 'metadata.labels["windlass.dev/attempt-id"]'],
+  ["an annotation of ours", { metadata: { annotations: { "windlass.dev/epoch": "9" } } }, 'metadata.annotations["windlass.dev/epoch"]'],
+  ["the name", { metadata: { name: "mine" } }, "metadata.name"],
+  ["the restart policy", { spec: { restartPolicy: "OnFailure" } }, "spec.restartPolicy"],
+  ["the main container's restart policy", main({ restartPolicy: "Always" }), 'spec.containers["base"].restartPolicy'],
+  ["the worker's environment", main({ env: [{ name: "WINDLASS_API_URL", value: "http://evil" }] }), "spec.containers[0].env[0] WINDLASS_API_URL"],
+  ["the worker's environment removed", main({ env: null }), "WINDLASS_API_URL may not be removed"],
+  ["the main container removed", { spec: { containers: [{ name: "base", $patch: "delete" }] } }, 'the container "base"'],
+  ["containers that are no list", { spec: { containers: {} } }, "spec.containers must be a list"],
+])("refuses to change %s", (_, pod, message) => {
+  expect(() => buildPod(input({ pod }))).toThrow(message);
+  expect(() => buildPod(input({ pod }))).toThrow(expect.objectContaining({ code: "invalid_configuration" }));
+});
+
+test("a template's fault is told from a task's", () => {
+  const env = main({ env: [{ name: "WINDLASS_API_URL", value: "x" }] });
+  expect(() => buildPod(input({ template: env }))).toThrow("the installation's pod template");
+  expect(() => buildPod(input({ pod: env }))).toThrow("the pod of task extract");
+});

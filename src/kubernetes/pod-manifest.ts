@@ -1,0 +1,191 @@
+// The pod of an attempt, in four layers, each laid over the one before (strategic-merge.ts):
+//   defaults    what every pod gets unless someone says otherwise; they pass Pod Security "restricted"
+//   template    the installation's base pod
+//   identity    names, labels, annotations, the worker's image, command and environment
+//   task        the author's partial pod
+// The author's word is last, but not on what the installation finds and fences its pods by: that is checked at the end.
+
+import { failure, type FieldError } from "../core/errors.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
+import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
+import { mergePods } from "./strategic-merge.ts";
+
+export interface PodManifestInput {
+  attempt_id: string;
+  epoch: number;
+  dag_id: string;
+  run_id: string;
+  task_id: string;
+  map_index: number;
+  try_number: number;
+  namespace: string;
+  pod_name: string;
+  installationId: string;
+  image: string;
+  command: readonly string[];
+  /** The worker's environment; no layer may set these names. */
+  environment: Readonly<Record<string, string>>;
+  template: JsonObject | null;
+  pod: JsonObject | null;
+}
+
+const RESTRICTED_CONTAINER: JsonObject = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+};
+
+const DEFAULTS: JsonObject = {
+  spec: {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: 30,
+    // Numeric, because the kubelet cannot tell whether an image's named user is root.
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile: { type: "RuntimeDefault" } },
+    containers: [
+      {
+        name: MAIN_CONTAINER,
+        securityContext: { ...RESTRICTED_CONTAINER, readOnlyRootFilesystem: true },
+        resources: { requests: { cpu: "50m", memory: "96Mi" } },
+        terminationMessagePolicy: "FallbackToLogsOnError",
+        volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
+      },
+    ],
+    volumes: [{ name: "tmp", emptyDir: {} }],
+  },
+};
+
+/** Throws `invalid_configuration` naming the field that is wrong. */
+export function buildPod(input: PodManifestInput): JsonObject {
+  const identity = identityOf(input);
+  checkLayer(input.template ?? {}, "the installation's pod template", input);
+  checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, input);
+  const merged = [input.template ?? {}, identity, input.pod ?? {}].reduce(mergePods, DEFAULTS);
+  const pod = restrictContainers(merged);
+  checkMerged(pod, identity, input);
+  return pod;
+}
+
+function identityOf(input: PodManifestInput): JsonObject {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: input.pod_name,
+      namespace: input.namespace,
+      labels: {
+        [LABELS.managedBy]: "windlass",
+        [LABELS.installation]: labelValue(input.installationId),
+        [LABELS.attempt]: input.attempt_id,
+        [LABELS.dag]: labelValue(input.dag_id),
+        [LABELS.task]: labelValue(input.task_id),
+        [LABELS.run]: labelValue(input.run_id),
+      },
+      annotations: {
+        [ANNOTATIONS.attempt]: input.attempt_id,
+        [ANNOTATIONS.epoch]: String(input.epoch),
+        [ANNOTATIONS.dag]: input.dag_id,
+        [ANNOTATIONS.task]: input.task_id,
+        [ANNOTATIONS.run]: input.run_id,
+        [ANNOTATIONS.mapIndex]: String(input.map_index),
+        [ANNOTATIONS.tryNumber]: String(input.try_number),
+      },
+    },
+    spec: {
+      restartPolicy: "Never",
+      containers: [
+        {
+          name: MAIN_CONTAINER,
+          image: input.image,
+          command: [...input.command],
+          env: Object.entries(input.environment).map(([name, value]) => ({ name, value })),
+        },
+      ],
+    },
+  };
+}
+
+/** A layer that sets one of the worker's variables is refused by name, before the merge hides who did it. */
+function checkLayer(layer: JsonObject, whose: string, input: PodManifestInput): void {
+  const errors: FieldError[] = [];
+  for (const list of ["containers", "initContainers"] as const) {
+    const containers = asObject(layer["spec"])[list];
+    if (containers === undefined || containers === null) continue;
+    if (!Array.isArray(containers)) {
+      errors.push({ path: `spec.${list}`, message: "must be a list" });
+      continue;
+    }
+    for (const [index, container] of containers.entries()) {
+      const env = asObject(container)["env"];
+      if (!Array.isArray(env)) continue;
+      for (const [at, variable] of env.entries()) {
+        const name = asObject(variable)["name"];
+        if (typeof name === "string" && name in input.environment) {
+          errors.push({ path: `spec.${list}[${index}].env[${at}]`, message: `${name} is set by Windlass alone` });
+        }
+      }
+    }
+  }
+  refuse(errors, whose);
+}
+
+/** Every container without an opinion gets what "restricted" asks of it. */
+function restrictContainers(pod: JsonObject): JsonObject {
+  const spec = asObject(pod["spec"]);
+  const restricted: JsonObject = {};
+  for (const list of ["containers", "initContainers"] as const) {
+    const containers = spec[list];
+    if (!Array.isArray(containers)) continue;
+    restricted[list] = containers.map((container) => ({
+      ...asObject(container),
+      securityContext: { ...RESTRICTED_CONTAINER, ...asObject(asObject(container)["securityContext"]) },
+    }));
+  }
+  return { ...pod, spec: { ...spec, ...restricted } };
+}
+
+function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestInput): void {
+  const errors: FieldError[] = [];
+  const metadata = asObject(pod["metadata"]);
+  const own = asObject(identity["metadata"]);
+  for (const field of ["name", "namespace"]) {
+    if (metadata[field] !== own[field]) errors.push({ path: `metadata.${field}`, message: "is chosen by Windlass" });
+  }
+  for (const map of ["labels", "annotations"]) {
+    for (const [key, value] of Object.entries(asObject(own[map]))) {
+      if (asObject(metadata[map])[key] !== value) {
+        errors.push({ path: `metadata.${map}["${key}"]`, message: "identifies the pod and may not be changed" });
+      }
+    }
+  }
+  const spec = asObject(pod["spec"]);
+  if (spec["restartPolicy"] !== "Never") {
+    errors.push({ path: "spec.restartPolicy", message: 'must stay "Never": retries are Windlass\' own' });
+  }
+  const containers = Array.isArray(spec["containers"]) ? spec["containers"].map(asObject) : [];
+  const main = containers.find((container) => container["name"] === MAIN_CONTAINER);
+  if (main === undefined) {
+    errors.push({ path: "spec.containers", message: `the container "${MAIN_CONTAINER}" runs the task and may not be removed` });
+  } else {
+    if ("restartPolicy" in main || "restartPolicyRules" in main) {
+      errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].restartPolicy`, message: "may not be set" });
+    }
+    const env = Array.isArray(main["env"]) ? main["env"].map(asObject) : [];
+    for (const [name, value] of Object.entries(input.environment)) {
+      if (!env.some((variable) => variable["name"] === name && variable["value"] === value)) {
+        errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].env`, message: `${name} may not be removed` });
+      }
+    }
+  }
+  refuse(errors, `the pod of task ${input.task_id}`);
+}
+
+function refuse(errors: FieldError[], whose: string): void {
+  if (errors.length === 0) return;
+  const faults = errors.map((error) => `${error.path} ${error.message}`).join("; ");
+  throw failure("invalid_configuration", `${whose} is not valid: ${faults}`, { errors });
+}
+
+function asObject(value: Json | undefined): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+}

@@ -1,0 +1,134 @@
+// What is kept of a pod that the API server sent: a few hundred bytes in place of some kilobytes.
+
+import type {
+  ContainerSnapshot,
+  ContainerState,
+  PodCondition,
+  PodPhase,
+  PodSnapshot,
+} from "../core/pod-snapshot.ts";
+import { kubernetesError } from "./kubernetes-error.ts";
+import { arrayAt, isObject, numberAt, objectAt, textAt, textsAt } from "./read-json.ts";
+
+export interface PodView {
+  namespace: string;
+  name: string;
+  uid: string;
+  resource_version: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  /** Someone has asked for its deletion. */
+  deleting: boolean;
+  snapshot: PodSnapshot;
+}
+
+const PHASES: readonly PodPhase[] = ["Pending", "Running", "Succeeded", "Failed", "Unknown"];
+
+/** Throws a KubernetesError for what is no pod: a watch must not go on past something that it cannot read. */
+export function readPod(value: unknown, action: string): PodView {
+  const metadata = objectAt(value, "metadata");
+  const namespace = textAt(metadata, "namespace");
+  const name = textAt(metadata, "name");
+  const uid = textAt(metadata, "uid");
+  const resourceVersion = textAt(metadata, "resourceVersion");
+  if (namespace === null || name === null || uid === null || resourceVersion === null) {
+    throw kubernetesError({
+      code: 0,
+      reason: "Malformed",
+      message: "the answer holds an object without namespace, name, uid or resourceVersion",
+      action,
+    });
+  }
+  return {
+    namespace,
+    name,
+    uid,
+    resource_version: resourceVersion,
+    labels: textsAt(metadata, "labels"),
+    annotations: textsAt(metadata, "annotations"),
+    deleting: textAt(metadata, "deletionTimestamp") !== null,
+    snapshot: readSnapshot(value, metadata),
+  };
+}
+
+function readSnapshot(pod: unknown, metadata: unknown): PodSnapshot {
+  const status = objectAt(pod, "status");
+  const phase = textAt(status, "phase");
+  const images = readImages(objectAt(pod, "spec"));
+  return {
+    phase: PHASES.find((known) => known === phase) ?? "Pending",
+    reason: textAt(status, "reason"),
+    message: textAt(status, "message"),
+    node_name: textAt(objectAt(pod, "spec"), "nodeName"),
+    deletion_requested_at: deletionRequestedAt(metadata),
+    conditions: arrayAt(status, "conditions").map(readCondition),
+    containers: [
+      ...arrayAt(status, "initContainerStatuses").map((each) => readContainer(each, true, images)),
+      ...arrayAt(status, "containerStatuses").map((each) => readContainer(each, false, images)),
+    ],
+  };
+}
+
+/** deletionTimestamp is when the grace period ends, not when it began. */
+function deletionRequestedAt(metadata: unknown): string | null {
+  const at = Date.parse(textAt(metadata, "deletionTimestamp") ?? "");
+  if (Number.isNaN(at)) return null;
+  return new Date(at - (numberAt(metadata, "deletionGracePeriodSeconds") ?? 0) * 1_000).toISOString();
+}
+
+function readCondition(condition: unknown): PodCondition {
+  return {
+    type: textAt(condition, "type") ?? "",
+    status: textAt(condition, "status") ?? "Unknown",
+    reason: textAt(condition, "reason"),
+    message: textAt(condition, "message"),
+    last_transition_at: textAt(condition, "lastTransitionTime"),
+  };
+}
+
+/** As the spec has them: a status may show an image's digest, or nothing before it is pulled. */
+function readImages(spec: unknown): Map<string, string> {
+  const images = new Map<string, string>();
+  for (const container of [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")]) {
+    const name = textAt(container, "name");
+    const image = textAt(container, "image");
+    if (name !== null && image !== null) images.set(name, image);
+  }
+  return images;
+}
+
+function readContainer(container: unknown, init: boolean, images: Map<string, string>): ContainerSnapshot {
+  const name = textAt(container, "name") ?? "";
+  return {
+    name,
+    init,
+    image: images.get(name) ?? textAt(container, "image"),
+    state: readState(objectAt(container, "state")),
+  };
+}
+
+function readState(state: unknown): ContainerState {
+  const terminated = objectAt(state, "terminated");
+  if (terminated) {
+    return {
+      kind: "terminated",
+      exit_code: numberAt(terminated, "exitCode") ?? 0,
+      signal: numberAt(terminated, "signal"),
+      reason: textAt(terminated, "reason"),
+      message: textAt(terminated, "message"),
+      started_at: readInstant(terminated, "startedAt"),
+      finished_at: readInstant(terminated, "finishedAt"),
+    };
+  }
+  const running = objectAt(state, "running");
+  if (running) return { kind: "running", started_at: readInstant(running, "startedAt") };
+  // An absent state means waiting: the kubelet has not said more yet.
+  const waiting = isObject(state) ? state["waiting"] : null;
+  return { kind: "waiting", reason: textAt(waiting, "reason"), message: textAt(waiting, "message") };
+}
+
+/** Containers that never ran carry Kubernetes' zero time, 1970. */
+function readInstant(value: unknown, key: string): string | null {
+  const text = textAt(value, key);
+  return text === null || Date.parse(text) === 0 ? null : text;
+}
