@@ -1,7 +1,6 @@
 // Hands attempts to executors: a claim under a short lease, so that an attempt whose claimer died is launched by another.
 // Launching twice is harmless (the pod's name is the attempt's), so the claim saves work and guards nothing.
 
-import type { JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";

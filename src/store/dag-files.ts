@@ -25,7 +25,7 @@ export interface ImportFault {
 /** Makes the file's DAGs current. A definition or bundle that differs becomes a new version. Errors: already_exists. */
 export async function saveDagFile(db: Database, file: DagFile, now: Date): Promise<{ created_versions: number }> {
   return db.transaction(async (tx) => {
-    const dagIds = file.definitions.map((definition) => definition.dag_id).sort();
+    const dagIds = file.definitions.map((definition) => definition.dag_id).toSorted();
     await refuseForeignDags(tx, file.filename, dagIds);
     await tx.query({
       text: "insert into dag_bundle (hash, code, source_map, created_at) values ($1, $2, $3, $4) on conflict do nothing",

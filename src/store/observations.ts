@@ -42,7 +42,7 @@ function mergeObservations(observations: readonly Observation[]): Observation[] 
       gone: observation.gone || (before?.gone ?? false),
     });
   }
-  return [...merged.values()].sort((a, b) => (a.attempt_id < b.attempt_id ? -1 : 1));
+  return [...merged.values()].toSorted((a, b) => (a.attempt_id < b.attempt_id ? -1 : 1));
 }
 
 function toEnd(observation: Observation): AttemptEnd[] {

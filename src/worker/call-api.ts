@@ -1,4 +1,4 @@
-// Calls of the execution API by node:http alone: it costs 2 ms at start, fetch costs 20. A call is repeated with the one
+// Calls of the execution API by node:http alone: it costs 4 ms at start, fetch costs 20 more. A call is repeated with the one
 // backoff while the API is away (no connection, 5xx, 429); what it answers otherwise is final.
 
 import http from "node:http";

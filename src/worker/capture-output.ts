@@ -47,7 +47,7 @@ function tapStream(stream: NodeJS.WriteStream, splitter: LineSplitter): NodeJS.W
     }
     return write(chunk, encoding, done);
   };
-  stream.write = tapped as typeof stream.write;
+  stream.write = tapped;
   // A reader that has gone away must not fail the task: the lines are shipped all the same.
   stream.on("error", () => {});
   return stream;

@@ -16,7 +16,9 @@ test("nothing is null, and undefined fields are left out", () => {
   expect(encodeResult({ a: 1, b: undefined })).toBe(`{"a":1}`);
 });
 
-class Row {}
+class Row {
+  id = 1;
+}
 const cyclic: Record<string, unknown> = { a: {} };
 cyclic["a"] = { back: cyclic };
 const deep = Array.from({ length: 600 }).reduce<unknown>((inner) => [inner], 1);
@@ -26,7 +28,7 @@ test.for([
   [{ rows: [0, 1, 2, { when: new Date(0) }] }, "result.rows[3].when is a Date"],
   [{ "a b": new Map() }, `result["a b"] is a Map`],
   [[1, undefined], "result[1] is undefined"],
-  [new Array(1), "result[0] is undefined"],
+  [Array(1), "result[0] is undefined"],
   [{ n: Number.NaN }, "result.n is NaN"],
   [{ n: -Infinity }, "result.n is -Infinity"],
   [{ n: 1n }, "result.n is a bigint"],

@@ -71,10 +71,16 @@ function describeThrown(thrown: unknown): FailureReport["error"] {
     return { name: "NotAnError", message: cut(text, LONGEST.message), stack: null };
   }
   return {
-    name: cut(String(thrown.name), LONGEST.name),
-    message: cut(String(thrown.message), LONGEST.message),
+    name: cut(readText(thrown, "name"), LONGEST.name),
+    message: cut(readText(thrown, "message"), LONGEST.message),
     stack: cut(describeStack(thrown), LONGEST.stack),
   };
+}
+
+/** Whatever the types say, code sets other things than strings here. */
+function readText(error: Error, field: "name" | "message"): string {
+  const value: unknown = error[field];
+  return String(value);
 }
 
 function describeStack(error: Error): string {

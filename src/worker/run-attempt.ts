@@ -103,7 +103,13 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
     if (ended) return;
     const aborted = aborting.current();
     const known = aborted && { ...aborted, executionTimeout: start.execution_timeout };
-    end({ kind: "end", report: judgeThrown(thrown, known), exitCode: WORKER_EXIT.terminated });
+    let report;
+    try {
+      report = judgeThrown(thrown, known);
+    } catch (error) {
+      report = reportFault("UnreadableError", `what the task threw cannot be read: ${messageOf(error)}`);
+    }
+    end({ kind: "end", report, exitCode: WORKER_EXIT.terminated });
   };
   const succeed = (value: unknown) => {
     if (ended) return;

@@ -30,7 +30,7 @@ export function createLogShipper({ callApi, token, clock, onShipped, onStale }: 
   let flushing = false;
   let closed = false;
   let hurry = new AbortController();
-  let abandon = new AbortController();
+  const abandon = new AbortController();
 
   const takeBatch = (): { lines: LogLine[]; body: string } => {
     const texts: string[] = [];

@@ -69,6 +69,7 @@ export function startSupervisor(
   const thread = new Worker(entry, { workerData: data, execArgv: [], env: {} });
   thread.on("message", handlers.onMessage);
   thread.on("error", handlers.onDeath);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   const send = (message: ToSupervisor) => thread.postMessage(message);
   return {
     send,

@@ -76,6 +76,12 @@ test.for([
   expect(it.attempt.finishes).toMatchObject([report]);
 });
 
+test("an error that cannot be read is a failure all the same", async () => {
+  await using it = await run({ run: `throw Object.defineProperty(new Error("x"), "message", { get() { throw new Error("no"); } });` });
+  await it.ended;
+  expect(it.attempt.finishes).toMatchObject([{ kind: "task_failed", error: { name: "UnreadableError" } }]);
+});
+
 test("a value that is no error can be thrown", async () => {
   await using it = await run({ run: `throw { code: 5 };` });
   await it.ended;
@@ -301,6 +307,6 @@ test("from process start to the first line of user code", async () => {
   }
   times.sort((a, b) => a - b);
   const median = times[10];
-  console.log(`worker start to first user line: median ${median?.toFixed(0)} ms of 20, fastest ${times[0]?.toFixed(0)} ms`);
+  process.stdout.write(`worker start to first user line: median ${median?.toFixed(0)} ms of 20, fastest ${times[0]?.toFixed(0)} ms\n`);
   expect(median).toBeLessThan(1_000);
 });

@@ -59,7 +59,7 @@ async function reflecting(
     {
       http: through,
       clock: systemClock,
-      log: quiet,
+      log: (await import("../../src/lifecycle/log.ts")).createLogger("debug"),
       namespace,
       selector: "",
       resumeFrom: options.resumeFrom ?? null,

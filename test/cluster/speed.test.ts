@@ -54,7 +54,7 @@ beforeAll(async () => {
 });
 afterAll(() => windlass?.stop());
 
-const medianOf = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const medianOf = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 async function run(dagId: string) {
   const runId = await windlass.trigger(dagId);

@@ -16,7 +16,7 @@ describe("a run", () => {
     const run = await store.trigger("d");
     const worked = await store.workThrough(({ context, inputs }) => ({
       kind: "success",
-      result: `${context.task_id}(${Object.values(inputs).join("+")})`,
+      result: `${context.task_id}(${Object.values(inputs).map(String).join("+")})`,
     }));
     expect(worked.at(-1)?.inputs).toEqual({ b: "b(a())", c: "c(a())" });
     expect(await store.runState(run.id)).toBe("success");

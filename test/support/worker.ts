@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,6 @@ export interface WorkerBundle extends AsyncDisposable {
 
 export async function bundleWorker(): Promise<WorkerBundle> {
   const folder = await mkdtemp(join(tmpdir(), "windlass-worker-"));
-  await writeFile(join(folder, "package.json"), `{"type":"module"}`);
   const file = await buildWorker(fileURLToPath(new URL("../..", import.meta.url)), folder);
   return { file, folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
@@ -29,8 +28,8 @@ export interface WorkerProcess {
 
 /** @param wrapper a command that starts the worker in its turn */
 export function startWorker(file: string, server: ExecutionServer, attempt: ServedAttempt, wrapper: string[] = []): WorkerProcess {
-  const [program = process.execPath, ...args] = [...wrapper, process.execPath, file];
-  const child = spawn(program, args, {
+  const command = [...wrapper, process.execPath, file];
+  const child = spawn(command[0] ?? process.execPath, command.slice(1), {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: "/usr/bin:/bin",

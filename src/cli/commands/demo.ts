@@ -88,7 +88,7 @@ async function readTasks(client: RestClient, path: string): Promise<Instance[]> 
 }
 
 async function describeTasks(client: RestClient, path: string): Promise<string> {
-  const tasks = (await readTasks(client, path)).sort((a, b) => (a.start_date ?? "").localeCompare(b.start_date ?? ""));
+  const tasks = (await readTasks(client, path)).toSorted((a, b) => (a.start_date ?? "").localeCompare(b.start_date ?? ""));
   const rows = await Promise.all(
     tasks.map(async (task) => [
       task.task_id,
