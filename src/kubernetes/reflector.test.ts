@@ -142,6 +142,14 @@ test.each<[string, Step, string]>([
   expect(server.requests).toEqual(["list", "watch from 100", `watch from ${position}`]);
 });
 
+test("a position that the server answers with 500 time and again is given up", async () => {
+  const broken = answer(500, status(500, "InternalError"));
+  const { server } = await start({ lists: [list("100"), list("200")], watches: [broken, broken, broken] });
+  await server.until(6);
+  const watch = "watch from 100";
+  expect(server.requests).toEqual(["list", watch, watch, watch, "list", "watch from 200"]);
+});
+
 test("characters that are cut between chunks arrive whole", async () => {
   const bytes = Buffer.from(`${JSON.stringify(added("zażółć-🦆", "101"))}\n`);
   const { server, applied } = await start({

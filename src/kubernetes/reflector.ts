@@ -58,6 +58,7 @@ const FORBIDDEN_RETRY_MS = 30_000;
 const HEALTHY_MS = 5_000;
 const VERY_SHORT_MS = 1_000;
 const MAX_VERY_SHORT = 3;
+const MAX_DOUBTFUL = 3;
 const BATCH = { maxItems: 500, maxDelayMs: 20, maxQueued: 5_000 };
 
 /** Runs until `signal`; then resolves once the connection is closed and all that was received is applied. */
@@ -179,7 +180,9 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       const cause = causeOf(error);
       if (isFailure(cause, "lease_lost")) throw cause;
       failures += 1;
-      if (needsList(error)) position = null;
+      // A server may also answer a position that it dislikes with 500, time and again.
+      const doubted = isKubernetesError(error) && error.code >= 500 && failures >= MAX_DOUBTFUL;
+      if (needsList(error) || doubted || clock.monotonic() >= listDueAt) position = null;
       await clock.sleep(pauseAfter(cause, failures), signal);
     }
   }
