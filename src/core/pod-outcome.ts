@@ -1,6 +1,6 @@
 // From a pod's state to how its attempt ended: one pure function for live events, lists and restarts alike.
 // The worker's own report is recorded apart and wins; what is said here counts only when there is none.
-// Precedence: exit 0, out of memory, what interrupted the container, what the pod says, the exit code.
+// Precedence: exit 0, out of memory, what the pod says of its end, what interrupted the container, the exit code.
 
 import type { Outcome, OutcomeKind } from "./outcome.ts";
 import {
@@ -21,11 +21,17 @@ export interface PodJudgement {
   container_started_at: string | null;
 }
 
+/** What the main container's own exit codes mean, where they do not mean that the task failed. */
+export type KnownExits = ReadonlyMap<number, { kind: OutcomeKind; reason: string }>;
+
+const HEAP_EXHAUSTED = "JavaScript heap out of memory";
+const NO_KNOWN_EXITS: KnownExits = new Map();
+
 /** What is known of an attempt whose pod exists. */
-export function judgePod(pod: PodSnapshot): PodJudgement {
+export function judgePod(pod: PodSnapshot, exits: KnownExits = NO_KNOWN_EXITS): PodJudgement {
   const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
   const scheduled = findCondition(pod, "PodScheduled");
-  const outcome = judgeEnd(pod, main);
+  const outcome = judgeEnd(pod, main, exits);
   return {
     outcome,
     waiting: outcome === null ? explainWaiting(pod) : null,
@@ -35,11 +41,11 @@ export function judgePod(pod: PodSnapshot): PodJudgement {
 }
 
 /** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */
-export function judgeGonePod(pod: PodSnapshot | null): Outcome {
+export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNOWN_EXITS): Outcome {
   if (pod === null) return outcomeOf("lost", "The pod disappeared while nobody watched, so its end is unknown");
   const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
   return (
-    judgeEnd(pod, main) ??
+    judgeEnd(pod, main, exits) ??
     fromInterruption(pod, null) ??
     fromPodReason(pod, null) ??
     // An object can only vanish because it was deleted, and no controller has left its mark.
@@ -47,14 +53,16 @@ export function judgeGonePod(pod: PodSnapshot | null): Outcome {
   );
 }
 
-function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined): Outcome | null {
+function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: KnownExits): Outcome | null {
   // The container is read before the phase: a sidecar may keep the phase at Running for as long as it likes.
   const ended = main?.state.kind === "terminated" ? main.state : null;
-  if (ended) return judgeTerminated(pod, ended, null);
+  if (ended) return judgeTerminated(pod, ended, null, exits);
   if (pod.phase === "Succeeded") return exitedSilently();
-  const init = pod.containers.find((each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0);
+  const init = pod.containers.find(
+    (each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0,
+  );
   if (pod.phase !== "Failed") return null;
-  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name);
+  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name, NO_KNOWN_EXITS);
   return (
     fromPodReason(pod, null) ??
     fromInterruption(pod, null) ??
@@ -62,22 +70,32 @@ function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined): Outcom
   );
 }
 
-function judgeTerminated(pod: PodSnapshot, ended: TerminatedState, init: string | null): Outcome {
+function judgeTerminated(pod: PodSnapshot, ended: TerminatedState, init: string | null, exits: KnownExits): Outcome {
   if (ended.exit_code === 0) return exitedSilently();
   const who = init === null ? "The container" : `The init container "${init}"`;
   if (isOutOfMemory(ended)) {
     return outcomeOf("out_of_memory", `${who} was killed because it reached its memory limit`, ended.exit_code);
   }
+  if (ended.message?.includes(HEAP_EXHAUSTED)) {
+    return outcomeOf("out_of_memory", `${who} used up its JavaScript heap; give the task more memory`, ended.exit_code);
+  }
   const interrupted = fromPodReason(pod, ended) ?? fromInterruption(pod, ended);
   if (interrupted) return interrupted;
   if (ended.reason === "ContainerStatusUnknown") {
-    return outcomeOf("lost", withDetail("The node lost track of the container, as after a restart", ended.message), ended.exit_code);
+    return outcomeOf(
+      "lost",
+      withDetail("The node lost track of the container, as after a restart", ended.message),
+      ended.exit_code,
+    );
   }
   if (ended.reason === "StartError" || ended.reason === "ContainerCannotRun") {
     return outcomeOf("configuration_error", withDetail(`${who} could not be started`, ended.message), ended.exit_code);
   }
+  const known = exits.get(ended.exit_code);
+  if (known) return outcomeOf(known.kind, withDetail(known.reason, lastWords(ended.message)), ended.exit_code);
   const signal = signalName(ended.signal ?? (ended.exit_code > 128 ? ended.exit_code - 128 : 0));
-  const how = signal === null ? `exited with code ${ended.exit_code}` : `was ended by ${signal} (exit code ${ended.exit_code})`;
+  const how =
+    signal === null ? `exited with code ${ended.exit_code}` : `was ended by ${signal} (exit code ${ended.exit_code})`;
   // The message may be the end of the container's log, whose last words say most.
   return outcomeOf("task_failed", withDetail(`${who} ${how}`, lastWords(ended.message)), ended.exit_code);
 }
@@ -110,7 +128,9 @@ function fromPodReason(pod: PodSnapshot, ended: TerminatedState | null): Outcome
       return null;
     default:
       // OutOfcpu, OutOfmemory, NodeAffinity, UnexpectedAdmissionError …: refused by the kubelet before it ran.
-      return pod.phase === "Failed" && ended === null ? say("evicted", `${nodeOf(pod)} refused the pod (${pod.reason})`) : null;
+      return pod.phase === "Failed" && ended === null
+        ? say("evicted", `${nodeOf(pod)} refused the pod (${pod.reason})`)
+        : null;
   }
 }
 

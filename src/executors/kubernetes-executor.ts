@@ -98,7 +98,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 
   const namespaceFor = (pod: JsonObject | null): string => {
     const metadata = pod?.["metadata"];
-    const asked = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) ? metadata["namespace"] : null;
+    const asked =
+      typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) ? metadata["namespace"] : null;
     return typeof asked === "string" && asked !== "" ? asked : options.defaultNamespace;
   };
 
@@ -110,7 +111,9 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       const namespace = order.namespace ?? namespaceFor(order.pod);
       const unwatched = refuseUnwatched(options.namespaces, namespace);
       if (unwatched !== null) return unwatched;
-      return launchPod({ http, clock, signal: stopping.signal }, order, namespace, () => manifestOf(options, order, namespace));
+      return launchPod({ http, clock, signal: stopping.signal }, order, namespace, () =>
+        manifestOf(options, order, namespace),
+      );
     },
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),

@@ -87,7 +87,8 @@ async function adopt(context: LaunchContext, order: LaunchOrder, namespace: stri
   try {
     pod = await getPod(context.http, namespace, order.pod_name, context.signal);
   } catch (error) {
-    if (isNotFound(error)) return { kind: "repeat", reason: `The pod ${order.pod_name} was removed while it was launched` };
+    if (isNotFound(error))
+      return { kind: "repeat", reason: `The pod ${order.pod_name} was removed while it was launched` };
     return judgeFailure(error, namespace);
   }
   const owner = pod.annotations[ANNOTATIONS.attempt];
@@ -132,6 +133,8 @@ export function judgeFailure(error: unknown, namespace: string): Verdict {
 
 /** The fields that a 422 names; 400 names the field in its message. */
 function describeFields(error: KubernetesError): string {
-  const fields = error.causes.filter((cause) => cause.field !== null).map((cause) => `${cause.field}: ${cause.message}`);
+  const fields = error.causes
+    .filter((cause) => cause.field !== null)
+    .map((cause) => `${cause.field}: ${cause.message}`);
   return fields.length === 0 ? error.message : fields.join("; ");
 }

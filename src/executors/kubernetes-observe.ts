@@ -16,6 +16,7 @@ import type { Logger } from "../lifecycle/log.ts";
 import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
 import { sweepPods } from "./kubernetes-sweep.ts";
+import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
 
 const CONCURRENT_CALLS = 16;
 
@@ -57,7 +58,12 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     (await ledger.listExpected("kubernetes")).filter((attempt) => attempt.namespace === namespace);
 
   /** What has become of an attempt's pod that the server no longer shows us. */
-  const confirm = async (mark: AttemptMark, name: string, uid: string, last: PodSnapshot | null): Promise<Observation> => {
+  const confirm = async (
+    mark: AttemptMark,
+    name: string,
+    uid: string,
+    last: PodSnapshot | null,
+  ): Promise<Observation> => {
     try {
       const pod = await getPod(http, namespace, name, signal);
       if (pod.uid === uid) {
@@ -102,7 +108,10 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     known = listed;
     // After the list: whoever is expected by now must not be swept.
     await sweepPods({ http, log, namespace, signal }, pods, new Set((await expected()).map((each) => each.attempt_id)));
-    log.info({ namespace, pods: pods.length, missing: missing.length, resource_version: resourceVersion }, "pods listed");
+    log.info(
+      { namespace, pods: pods.length, missing: missing.length, resource_version: resourceVersion },
+      "pods listed",
+    );
     return resourceVersion;
   };
 
@@ -114,7 +123,8 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
       const mark = readMark(pod);
       if (mark === null) continue;
       const before = known.get(pod.name);
-      if (before?.uid === pod.uid && (compareResourceVersions(pod.resource_version, before.resource_version) ?? 1) <= 0) continue;
+      if (before?.uid === pod.uid && (compareResourceVersions(pod.resource_version, before.resource_version) ?? 1) <= 0)
+        continue;
       if (before !== undefined && before.uid !== pod.uid && type !== "DELETED") {
         replaced.push(observeGone(before.attempt, namespace, before.uid, null));
       }
@@ -125,7 +135,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
       }
       if (before?.uid === pod.uid) known.delete(pod.name);
       // DELETED also says "no longer matches the selector", so an end that nobody has seen is asked for.
-      if (judgePod(pod.snapshot).outcome === null) vanished.push({ mark, pod });
+      if (judgePod(pod.snapshot, WORKER_EXITS).outcome === null) vanished.push({ mark, pod });
       else seen.push(observeGone(mark, namespace, pod.uid, pod.snapshot));
     }
     await forEachLimited(vanished, CONCURRENT_CALLS, async ({ mark, pod }) => {
@@ -150,13 +160,13 @@ function observePod(mark: AttemptMark, pod: PodView): Observation {
     epoch: mark.epoch,
     namespace: pod.namespace,
     pod_uid: pod.uid,
-    ...judgePod(pod.snapshot),
+    ...judgePod(pod.snapshot, WORKER_EXITS),
     gone: false,
   };
 }
 
 function observeGone(mark: AttemptMark, namespace: string, uid: string, last: PodSnapshot | null): Observation {
-  const times = last === null ? null : judgePod(last);
+  const times = last === null ? null : judgePod(last, WORKER_EXITS);
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
@@ -165,7 +175,7 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     pod_scheduled_at: times?.pod_scheduled_at ?? null,
     container_started_at: times?.container_started_at ?? null,
     waiting: null,
-    outcome: judgeGonePod(last),
+    outcome: judgeGonePod(last, WORKER_EXITS),
     gone: true,
   };
 }

@@ -21,7 +21,11 @@ export interface SweepContext {
 }
 
 /** A pod that cannot be removed now is left for the next sweep. */
-export async function sweepPods(context: SweepContext, pods: readonly PodView[], expected: ReadonlySet<string>): Promise<void> {
+export async function sweepPods(
+  context: SweepContext,
+  pods: readonly PodView[],
+  expected: ReadonlySet<string>,
+): Promise<void> {
   const orphans = pods.filter((pod) => {
     const attempt = pod.annotations[ANNOTATIONS.attempt];
     return attempt !== undefined && !expected.has(attempt) && !pod.deleting;

@@ -96,7 +96,9 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
       await keeping;
       // A lease that is lost is another's. Not giving one back costs its time to live, no more.
       if (!lost.signal.aborted) {
-        await ledger.releaseLease(lease).catch((error: unknown) => log.warn({ namespace, err: error }, "the watch's lease was not released"));
+        await ledger
+          .releaseLease(lease)
+          .catch((error: unknown) => log.warn({ namespace, err: error }, "the watch's lease was not released"));
       }
     }
   };

@@ -31,11 +31,11 @@ test("hands over full batches at once and the rest when drained, in order", asyn
 });
 
 test("a batch that is not full goes when its time has come", async () => {
-  let flushed = () => {};
-  const done = new Promise<void>((resolve) => (flushed = resolve));
-  const { batcher } = make({ maxDelayMs: 5, flush: async () => flushed() });
+  let flushed: (items: number[]) => void = () => {};
+  const done = new Promise<number[]>((resolve) => (flushed = resolve));
+  const { batcher } = make({ maxDelayMs: 5, flush: async (items) => flushed(items) });
   await batcher.add([1]);
-  await done;
+  expect(await done).toEqual([1]);
 });
 
 test("holds its caller back while too many wait", async () => {

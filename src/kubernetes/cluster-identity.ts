@@ -22,5 +22,8 @@ export async function identifyCluster(http: KubernetesHttp, signal?: AbortSignal
     if (!isForbidden(error)) throw error;
   }
   const { server, tls } = await http.credentials.current();
-  return createHash("sha256").update(`${server}\n${tls.ca ?? ""}`).digest("hex").slice(0, 32);
+  return createHash("sha256")
+    .update(`${server}\n${tls.ca ?? ""}`)
+    .digest("hex")
+    .slice(0, 32);
 }

@@ -88,5 +88,8 @@ test("a kubeconfig's exec plugin is run again after a refusal, once", async () =
 
 test("a kubeconfig that is missing is a wrong setting, by name", async () => {
   const source = kubeconfigCredentials({ kubeconfigPath: "/does/not/exist" }, systemClock, log);
-  await expect(source.current()).rejects.toMatchObject({ code: "invalid_configuration", message: expect.stringContaining("/does/not/exist") });
+  await expect(source.current()).rejects.toMatchObject({
+    code: "invalid_configuration",
+    message: expect.stringContaining("/does/not/exist"),
+  });
 });

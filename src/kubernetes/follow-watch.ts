@@ -73,7 +73,12 @@ export async function followWatch(
       handling = true;
       const events = splitter.push(chunk as Buffer).map(readEvent);
       if (splitter.pending() > LONGEST_LINE) {
-        throw kubernetesError({ code: 0, reason: "Malformed", message: "a line is longer than 16 MB", action: "watch pods" });
+        throw kubernetesError({
+          code: 0,
+          reason: "Malformed",
+          message: "a line is longer than 16 MB",
+          action: "watch pods",
+        });
       }
       if (events.length > 0) await onEvents(events);
       handling = false;

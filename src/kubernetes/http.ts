@@ -184,7 +184,12 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
         throw call.signal?.aborted ? error : errorOfTransport(error, lostCall(call, deadline.expired()));
       } finally {
         deadline.end();
-        options.onRequest?.({ verb: call.verb, resource: call.resource, code, seconds: (clock.monotonic() - began) / 1_000 });
+        options.onRequest?.({
+          verb: call.verb,
+          resource: call.resource,
+          code,
+          seconds: (clock.monotonic() - began) / 1_000,
+        });
       }
     },
     close: async () => {
@@ -204,17 +209,21 @@ function connectionOptions(credentials: Credentials): Client.Options {
 }
 
 function connectionKey(credentials: Credentials): string {
-  return createHash("sha256").update(JSON.stringify([credentials.server, credentials.tls])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([credentials.server, credentials.tls]))
+    .digest("hex");
 }
 
 function pathOf(credentials: Credentials, call: KubernetesCall): string {
   const base = new URL(credentials.server).pathname.replace(/\/+$/, "");
   const query = new URLSearchParams(Object.entries(call.query ?? {}).map(([name, value]) => [name, String(value)]));
-  return query.size === 0 ? `${base}${call.path}` : `${base}${call.path}?${query}`;
+  return query.size === 0 ? `${base}${call.path}` : `${base}${call.path}?${query.toString()}`;
 }
 
 function actionOf(call: KubernetesCall): string {
-  return call.namespace === null ? `${call.verb} ${call.resource}` : `${call.verb} ${call.resource} in namespace "${call.namespace}"`;
+  return call.namespace === null
+    ? `${call.verb} ${call.resource}`
+    : `${call.verb} ${call.resource} in namespace "${call.namespace}"`;
 }
 
 function lostCall(call: KubernetesCall, expired: boolean): LostCall {

@@ -56,9 +56,13 @@ async function openKubeconfig(options: KubeconfigOptions): Promise<SignIn> {
   try {
     config.loadFromFile(options.kubeconfigPath);
   } catch (error) {
-    throw failure("invalid_configuration", `the kubeconfig ${options.kubeconfigPath} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw failure(
+      "invalid_configuration",
+      `the kubeconfig ${options.kubeconfigPath} cannot be read: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (options.context !== undefined) config.setCurrentContext(options.context);
   const cluster = config.getCurrentCluster();
@@ -69,7 +73,10 @@ async function openKubeconfig(options: KubeconfigOptions): Promise<SignIn> {
     );
   }
   if (cluster.proxyUrl !== undefined) {
-    throw failure("invalid_configuration", `proxy-url of cluster "${cluster.name}" in ${options.kubeconfigPath} is not supported`);
+    throw failure(
+      "invalid_configuration",
+      `proxy-url of cluster "${cluster.name}" in ${options.kubeconfigPath} is not supported`,
+    );
   }
   return async () => {
     const request: RequestOptions = {};
@@ -80,9 +87,10 @@ async function openKubeconfig(options: KubeconfigOptions): Promise<SignIn> {
 
 function readTls(request: RequestOptions): Credentials["tls"] {
   const tls: Credentials["tls"] = {};
-  if (request.ca) tls.ca = String(request.ca);
-  if (request.cert) tls.cert = String(request.cert);
-  if (request.key) tls.key = String(request.key);
+  const [ca, cert, key] = [readPem(request.ca), readPem(request.cert), readPem(request.key)];
+  if (ca !== null) tls.ca = ca;
+  if (cert !== null) tls.cert = cert;
+  if (key !== null) tls.key = key;
   if (request.servername) tls.servername = request.servername;
   if (request.rejectUnauthorized !== undefined) tls.rejectUnauthorized = request.rejectUnauthorized;
   return tls;
@@ -95,4 +103,9 @@ function readHeaders(request: RequestOptions): Record<string, string> {
   }
   if (request.auth) headers["authorization"] ??= `Basic ${Buffer.from(request.auth).toString("base64")}`;
   return headers;
+}
+
+function readPem(value: unknown): string | null {
+  if (Buffer.isBuffer(value)) return value.toString("utf8");
+  return typeof value === "string" ? value : null;
 }

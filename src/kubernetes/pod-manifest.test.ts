@@ -118,13 +118,21 @@ test("the task's word is last, the template's before the defaults', the installa
     input({
       template: {
         metadata: { labels: { team: "data" } },
-        spec: { terminationGracePeriodSeconds: 60, containers: [{ name: "base", image: "ignored", resources: { requests: { cpu: "1" } } }] },
+        spec: {
+          terminationGracePeriodSeconds: 60,
+          containers: [{ name: "base", image: "ignored", resources: { requests: { cpu: "1" } } }],
+        },
       },
       pod: {
         spec: {
           automountServiceAccountToken: true,
           containers: [
-            { name: "base", env: [{ name: "LEVEL", value: "" }], resources: { requests: { memory: "1Gi" } }, securityContext: { readOnlyRootFilesystem: false } },
+            {
+              name: "base",
+              env: [{ name: "LEVEL", value: "" }],
+              resources: { requests: { memory: "1Gi" } },
+              securityContext: { readOnlyRootFilesystem: false },
+            },
             { name: "proxy", image: "proxy:1" },
           ],
         },
@@ -151,21 +159,43 @@ test("the task's word is last, the template's before the defaults', the installa
 
 test("a task may bring its own image", () => {
   const pod = buildPod(input({ pod: { spec: { containers: [{ name: "base", image: "own:2" }] } } }));
-  expect(pod).toMatchObject({ spec: { containers: [{ name: "base", image: "own:2", command: ["windlass", "worker"] }] } });
+  expect(pod).toMatchObject({
+    spec: { containers: [{ name: "base", image: "own:2", command: ["windlass", "worker"] }] },
+  });
 });
 
 const main = (fields: JsonObject): JsonObject => ({ spec: { containers: [{ name: "base", ...fields }] } });
 
 test.each<[string, JsonObject, string]>([
-  ["a label of ours", { metadata: { labels: { "windlass.dev/installation": "other" } } }, 'metadata.labels["windlass.dev/installation"]'],
-  ["a label of ours removed", { metadata: { labels: { "windlass.dev/attempt-id": null } } }, 'metadata.labels["windlass.dev/attempt-id"]'],
-  ["an annotation of ours", { metadata: { annotations: { "windlass.dev/epoch": "9" } } }, 'metadata.annotations["windlass.dev/epoch"]'],
+  [
+    "a label of ours",
+    { metadata: { labels: { "windlass.dev/installation": "other" } } },
+    'metadata.labels["windlass.dev/installation"]',
+  ],
+  [
+    "a label of ours removed",
+    { metadata: { labels: { "windlass.dev/attempt-id": null } } },
+    'metadata.labels["windlass.dev/attempt-id"]',
+  ],
+  [
+    "an annotation of ours",
+    { metadata: { annotations: { "windlass.dev/epoch": "9" } } },
+    'metadata.annotations["windlass.dev/epoch"]',
+  ],
   ["the name", { metadata: { name: "mine" } }, "metadata.name"],
   ["the restart policy", { spec: { restartPolicy: "OnFailure" } }, "spec.restartPolicy"],
   ["the main container's restart policy", main({ restartPolicy: "Always" }), 'spec.containers["base"].restartPolicy'],
-  ["the worker's environment", main({ env: [{ name: "WINDLASS_API_URL", value: "http://evil" }] }), "spec.containers[0].env[0] WINDLASS_API_URL"],
+  [
+    "the worker's environment",
+    main({ env: [{ name: "WINDLASS_API_URL", value: "http://evil" }] }),
+    "spec.containers[0].env[0] WINDLASS_API_URL",
+  ],
   ["the worker's environment removed", main({ env: null }), "WINDLASS_API_URL may not be removed"],
-  ["the main container removed", { spec: { containers: [{ name: "base", $patch: "delete" }] } }, 'the container "base"'],
+  [
+    "the main container removed",
+    { spec: { containers: [{ name: "base", $patch: "delete" }] } },
+    'the container "base"',
+  ],
   ["containers that are no list", { spec: { containers: {} } }, "spec.containers must be a list"],
 ])("refuses to change %s", (_, pod, message) => {
   expect(() => buildPod(input({ pod }))).toThrow(message);

@@ -41,7 +41,12 @@ const DEFAULTS: JsonObject = {
     enableServiceLinks: false,
     terminationGracePeriodSeconds: 30,
     // Numeric, because the kubelet cannot tell whether an image's named user is root.
-    securityContext: { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile: { type: "RuntimeDefault" } },
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 1000,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
     containers: [
       {
         name: MAIN_CONTAINER,
@@ -165,7 +170,10 @@ function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestIn
   const containers = Array.isArray(spec["containers"]) ? spec["containers"].map(asObject) : [];
   const main = containers.find((container) => container["name"] === MAIN_CONTAINER);
   if (main === undefined) {
-    errors.push({ path: "spec.containers", message: `the container "${MAIN_CONTAINER}" runs the task and may not be removed` });
+    errors.push({
+      path: "spec.containers",
+      message: `the container "${MAIN_CONTAINER}" runs the task and may not be removed`,
+    });
   } else {
     if ("restartPolicy" in main || "restartPolicyRules" in main) {
       errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].restartPolicy`, message: "may not be set" });

@@ -1,12 +1,6 @@
 // What is kept of a pod that the API server sent: a few hundred bytes in place of some kilobytes.
 
-import type {
-  ContainerSnapshot,
-  ContainerState,
-  PodCondition,
-  PodPhase,
-  PodSnapshot,
-} from "../core/pod-snapshot.ts";
+import type { ContainerSnapshot, ContainerState, PodCondition, PodPhase, PodSnapshot } from "../core/pod-snapshot.ts";
 import { kubernetesError } from "./kubernetes-error.ts";
 import { arrayAt, isObject, numberAt, objectAt, textAt, textsAt } from "./read-json.ts";
 

@@ -46,7 +46,12 @@ export async function createPod(
   return readPod(answer, "create pods");
 }
 
-export async function getPod(http: KubernetesHttp, namespace: string, name: string, signal?: AbortSignal): Promise<PodView> {
+export async function getPod(
+  http: KubernetesHttp,
+  namespace: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PodView> {
   const answer = await http.call({ ...podCall("get", namespace, signal, name), method: "GET" });
   return readPod(answer, "get pods");
 }

@@ -21,7 +21,7 @@ const log = createLogger("silent");
 let cleanups: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
+  for (const cleanup of cleanups.toReversed()) await cleanup();
   cleanups = [];
 });
 
@@ -107,7 +107,10 @@ test("lists, then watches from the list's moment; bookmarks move the position in
 });
 
 test("goes on from a position without a list, and lists within a minute all the same", async () => {
-  const { server, applied } = await start({ watches: [lines([added("a", "51")], "reset"), lines([], "end")] }, { resumeFrom: "50" });
+  const { server, applied } = await start(
+    { watches: [lines([added("a", "51")], "reset"), lines([], "end")] },
+    { resumeFrom: "50" },
+  );
   await server.until(2);
   expect(server.requests).toEqual(["watch from 50", "watch from 51"]);
   await server.until(4);
@@ -132,7 +135,11 @@ test.each<[string, Step]>([
 
 test.each<[string, Step, string]>([
   ["a reset", lines([added("a", "101")], "reset"), "101"],
-  ["an end in the middle of a line", (response) => response.end(`${JSON.stringify(added("a", "101"))}\n{"type":"ADD`), "101"],
+  [
+    "an end in the middle of a line",
+    (response) => response.end(`${JSON.stringify(added("a", "101"))}\n{"type":"ADD`),
+    "101",
+  ],
   ["an answer of 500 in HTML", answer(500, "<html>oops</html>"), "100"],
   ["an answer of 429", answer(429, status(429, "TooManyRequests"), { "retry-after": "1" }), "100"],
   ["an event of 500", lines([added("a", "101"), event("ERROR", status(500, "InternalError"))]), "101"],
@@ -174,7 +181,9 @@ test("a silent connection is given up after the idle limit, and the position kep
 
 test("Retry-After is the least that is waited", async () => {
   const began = performance.now();
-  const { server } = await start({ lists: [answer(503, status(503, "ServiceUnavailable"), { "retry-after": "20" }), list("100")] });
+  const { server } = await start({
+    lists: [answer(503, status(503, "ServiceUnavailable"), { "retry-after": "20" }), list("100")],
+  });
   await server.until(2);
   expect(performance.now() - began).toBeGreaterThanOrEqual((20_000 / SPEED) * 0.95);
 });
@@ -198,7 +207,11 @@ test("a continue token that expires leads to one whole list", async () => {
       step(response, url);
     };
   const { server, applied } = await start({
-    lists: [list("100", [podObject("a", "90")], "next"), answer(410, status(410, "Expired")), list("105", [podObject("b", "91")])].map(noting),
+    lists: [
+      list("100", [podObject("a", "90")], "next"),
+      answer(410, status(410, "Expired")),
+      list("105", [podObject("b", "91")]),
+    ].map(noting),
   });
   await server.until(4);
   expect(limits).toEqual(["500", "500", "0"]);
@@ -239,7 +252,10 @@ test("what is forbidden is said, and asked for again slowly", async () => {
   const { server, states } = await start({ lists: [answer(403, status(403, "Forbidden")), list("100")] });
   await server.until(2);
   expect(performance.now() - began).toBeGreaterThanOrEqual((30_000 / SPEED) * 0.95);
-  expect(states[1]).toMatchObject({ kind: "degraded", reason: expect.stringContaining('cannot list pods in namespace "default"') });
+  expect(states[1]).toMatchObject({
+    kind: "degraded",
+    reason: expect.stringContaining('cannot list pods in namespace "default"'),
+  });
 });
 
 test("a slow consumer holds the stream back and gets everything in order", async () => {

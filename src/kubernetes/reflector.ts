@@ -88,7 +88,10 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
           }),
         );
         if (highest !== null && (compareResourceVersions(resourceVersion, highest) ?? 0) < 0) {
-          log.error({ namespace: options.namespace, listed: resourceVersion, known: highest }, "the cluster's history went back; was its etcd restored?");
+          log.error(
+            { namespace: options.namespace, listed: resourceVersion, known: highest },
+            "the cluster's history went back; was its etcd restored?",
+          );
         }
         highest = resourceVersion;
         return resourceVersion;
@@ -113,7 +116,10 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       flush: async (batch) => {
         const last = batch.at(-1);
         if (last === undefined) return;
-        await options.sink.applyChanges(batch.filter((event) => event.type !== "BOOKMARK"), last.resource_version);
+        await options.sink.applyChanges(
+          batch.filter((event) => event.type !== "BOOKMARK"),
+          last.resource_version,
+        );
         position = last.resource_version;
         highest = last.resource_version;
       },
@@ -198,7 +204,10 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
     const delayMs = backoffDelay(WATCH_BACKOFF, failed, random, retryAfterMs);
     // Expired positions and broken connections are everyday; what a person may have to mend is louder.
     const everyday = isGone(error) || (isKubernetesError(error) && failed < 3);
-    log[everyday ? "info" : "warn"]({ namespace: options.namespace, err: error, failures: failed, delayMs }, "watch broken");
+    log[everyday ? "info" : "warn"](
+      { namespace: options.namespace, err: error, failures: failed, delayMs },
+      "watch broken",
+    );
     report({ kind: "waiting", reason });
     return delayMs;
   }

@@ -11,6 +11,11 @@ test("orders numbers of any length", () => {
   );
 });
 
-test.each([["abc", "12"], ["012", "12"], ["", "1"], ["-1", "1"]])("does not order %j and %j", (a, b) => {
+test.each([
+  ["abc", "12"],
+  ["012", "12"],
+  ["", "1"],
+  ["-1", "1"],
+])("does not order %j and %j", (a, b) => {
   expect(compareResourceVersions(a, b)).toBeNull();
 });

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { isConflict, isForbidden, isGone, isInvalid, isQuota, isServiceAccountMissing, isTransient } from "./kubernetes-error.ts";
+import {
+  isConflict,
+  isForbidden,
+  isGone,
+  isInvalid,
+  isQuota,
+  isServiceAccountMissing,
+  isTransient,
+} from "./kubernetes-error.ts";
 import { errorOfAnswer, errorOfStatus, parseRetryAfter } from "./status.ts";
 
 const NOW = new Date("2026-01-01T00:00:00Z");
@@ -19,12 +27,36 @@ test.each([
 });
 
 const answered = (code: number, body: object | string, mutates = true) =>
-  errorOfAnswer({ code, body: typeof body === "string" ? body : JSON.stringify(body), retryAfterMs: null, action: "create pods", mutates });
-const statusOf = (code: number, reason: string, message: string, details: object = {}) => ({ kind: "Status", code, reason, message, details });
+  errorOfAnswer({
+    code,
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    retryAfterMs: null,
+    action: "create pods",
+    mutates,
+  });
+const statusOf = (code: number, reason: string, message: string, details: object = {}) => ({
+  kind: "Status",
+  code,
+  reason,
+  message,
+  details,
+});
 
 test("reads a Status", () => {
-  const error = answered(422, statusOf(422, "Invalid", "Pod is invalid", { retryAfterSeconds: 2, causes: [{ reason: "FieldValueInvalid", field: "spec.x", message: "bad" }] }));
-  expect(error).toMatchObject({ code: 422, reason: "Invalid", uncertain: false, retryAfterMs: 2_000, causes: [{ reason: "FieldValueInvalid", field: "spec.x", message: "bad" }] });
+  const error = answered(
+    422,
+    statusOf(422, "Invalid", "Pod is invalid", {
+      retryAfterSeconds: 2,
+      causes: [{ reason: "FieldValueInvalid", field: "spec.x", message: "bad" }],
+    }),
+  );
+  expect(error).toMatchObject({
+    code: 422,
+    reason: "Invalid",
+    uncertain: false,
+    retryAfterMs: 2_000,
+    causes: [{ reason: "FieldValueInvalid", field: "spec.x", message: "bad" }],
+  });
   expect(error.message).toBe("cannot create pods: Pod is invalid");
   expect(isInvalid(error)).toBe(true);
 });
@@ -38,11 +70,18 @@ test("an answer of a proxy is kept short, and a failed change is uncertain", () 
 });
 
 test("the meanings of 403, 409 and 410 are told apart", () => {
-  const quota = answered(403, statusOf(403, "Forbidden", 'pods "a" is forbidden: exceeded quota: q, requested: pods=1'));
+  const quota = answered(
+    403,
+    statusOf(403, "Forbidden", 'pods "a" is forbidden: exceeded quota: q, requested: pods=1'),
+  );
   expect([isQuota(quota), isForbidden(quota)]).toEqual([true, false]);
   const rbac = answered(403, statusOf(403, "Forbidden", 'User "x" cannot create resource "pods"'));
   expect([isQuota(rbac), isForbidden(rbac)]).toEqual([false, true]);
-  expect(isServiceAccountMissing(answered(403, statusOf(403, "Forbidden", "error looking up service account a/b: not found")))).toBe(true);
+  expect(
+    isServiceAccountMissing(
+      answered(403, statusOf(403, "Forbidden", "error looking up service account a/b: not found")),
+    ),
+  ).toBe(true);
   expect(isConflict(answered(409, statusOf(409, "AlreadyExists", "exists")))).toBe(false);
   expect(isConflict(answered(409, statusOf(409, "Conflict", "the object has been modified")))).toBe(true);
   expect(isGone(errorOfStatus(statusOf(410, "Expired", "too old"), "watch pods"))).toBe(true);

@@ -59,7 +59,11 @@ function makeExecutor(more: Partial<KubernetesExecutorOptions> = {}) {
   return executor;
 }
 const podPath = (name: string) => `/api/v1/namespaces/${namespace}/pods/${name}`;
-const isGone = (name: string) => getPod(http, namespace, name).then(() => false, (error: unknown) => isNotFound(error));
+const isGone = (name: string) =>
+  getPod(http, namespace, name).then(
+    () => false,
+    (error: unknown) => isNotFound(error),
+  );
 /** As the scheduler does: a row, then a pod, then its uid in the row. */
 async function launch(executor: Executor, ledger: RecordingLedger, order: LaunchOrder): Promise<string> {
   ledger.expect(order, null, "launching");
@@ -98,7 +102,10 @@ describe("launch", () => {
 
   test("is put off while the API server is away", async () => {
     const executor = makeExecutor({ cluster: { kubeconfigPath: await kubeconfigThrough(1) } });
-    expect(await executor.launch(makeOrder(namespace))).toMatchObject({ kind: "retry", reason: expect.stringContaining("not available") });
+    expect(await executor.launch(makeOrder(namespace))).toMatchObject({
+      kind: "retry",
+      reason: expect.stringContaining("not available"),
+    });
   });
 
   test("is put off while a pod of its name is being deleted", async () => {
@@ -107,17 +114,40 @@ describe("launch", () => {
     await executor.launch(order);
     await call(http, "PATCH", podPath(order.pod_name), { metadata: { finalizers: ["windlass.dev/test"] } });
     await call(http, "DELETE", podPath(order.pod_name));
-    expect(await executor.launch(order)).toMatchObject({ kind: "retry", reason: expect.stringContaining("still being deleted") });
+    expect(await executor.launch(order)).toMatchObject({
+      kind: "retry",
+      reason: expect.stringContaining("still being deleted"),
+    });
     await call(http, "PATCH", podPath(order.pod_name), { metadata: { finalizers: null } });
     expect((await executor.launch(order)).kind).toBe("launched");
   });
 
   test.each([
-    ["another's pod of the same name", (own: string) => makeOrder(own, { pod_name: "taken" }), /belongs to someone else/],
-    ["a field that does not exist", (own: string) => makeOrder(own, { pod: { spec: { nodeSelektor: {} } } }), /unknown field "spec.nodeSelektor"/],
-    ["a value that is not valid", (own: string) => makeOrder(own, { pod: { spec: { dnsPolicy: "Sometimes" } } }), /spec.dnsPolicy: Unsupported value/],
-    ["a changed label of ours", (own: string) => makeOrder(own, { pod: { metadata: { labels: { "windlass.dev/attempt-id": "me" } } } }), /metadata.labels\["windlass.dev\/attempt-id"\]/],
-    ["a namespace that is not watched", () => makeOrder("kube-system"), /"kube-system" is not one of this installation's/],
+    [
+      "another's pod of the same name",
+      (own: string) => makeOrder(own, { pod_name: "taken" }),
+      /belongs to someone else/,
+    ],
+    [
+      "a field that does not exist",
+      (own: string) => makeOrder(own, { pod: { spec: { nodeSelektor: {} } } }),
+      /unknown field "spec.nodeSelektor"/,
+    ],
+    [
+      "a value that is not valid",
+      (own: string) => makeOrder(own, { pod: { spec: { dnsPolicy: "Sometimes" } } }),
+      /spec.dnsPolicy: Unsupported value/,
+    ],
+    [
+      "a changed label of ours",
+      (own: string) => makeOrder(own, { pod: { metadata: { labels: { "windlass.dev/attempt-id": "me" } } } }),
+      /metadata.labels\["windlass.dev\/attempt-id"\]/,
+    ],
+    [
+      "a namespace that is not watched",
+      () => makeOrder("kube-system"),
+      /"kube-system" is not one of this installation's/,
+    ],
   ])("is refused for %s", async (_, order, reason) => {
     await call(http, "POST", `/api/v1/namespaces/${namespace}/pods`, {
       metadata: { name: "taken" },
@@ -133,7 +163,10 @@ describe("launch", () => {
   test("into a namespace that does not exist is refused by its name", async () => {
     const executor = makeExecutor({ namespaces: ["nowhere-at-all"], defaultNamespace: "nowhere-at-all" });
     const result = await executor.launch(makeOrder("nowhere-at-all"));
-    expect(result).toMatchObject({ kind: "refused", reason: expect.stringContaining('"nowhere-at-all" does not exist') });
+    expect(result).toMatchObject({
+      kind: "refused",
+      reason: expect.stringContaining('"nowhere-at-all" does not exist'),
+    });
   });
 });
 
@@ -145,19 +178,35 @@ describe("watch", () => {
     const order = makeOrder(namespace);
     const uid = await launch(executor, ledger, order);
     const mine = { attempt_id: order.attempt_id, epoch: 1, namespace, pod_uid: uid };
-    expect(await ledger.wait("the pod", (seen) => seen.pod_uid === uid)).toMatchObject({ ...mine, waiting: { kind: "starting" }, outcome: null, gone: false });
+    expect(await ledger.wait("the pod", (seen) => seen.pod_uid === uid)).toMatchObject({
+      ...mine,
+      waiting: { kind: "starting" },
+      outcome: null,
+      gone: false,
+    });
 
     await setStatus(http, namespace, order.pod_name, running);
-    await ledger.wait("its start", (seen) => seen.pod_uid === uid && seen.container_started_at === "2026-01-01T00:00:00Z" && seen.waiting === null);
+    await ledger.wait(
+      "its start",
+      (seen) => seen.pod_uid === uid && seen.container_started_at === "2026-01-01T00:00:00Z" && seen.waiting === null,
+    );
     await setStatus(http, namespace, order.pod_name, { ...terminated(137, { reason: "OOMKilled" }), phase: "Running" });
-    await ledger.wait("its end", (seen) => seen.pod_uid === uid && seen.outcome?.kind === "out_of_memory" && !seen.gone);
+    await ledger.wait(
+      "its end",
+      (seen) => seen.pod_uid === uid && seen.outcome?.kind === "out_of_memory" && !seen.gone,
+    );
 
     expect(await executor.remove({ ...mine, pod_name: order.pod_name })).toBe("going");
-    await ledger.wait("its going", (seen) => seen.pod_uid === uid && seen.gone && seen.outcome?.kind === "out_of_memory");
+    await ledger.wait(
+      "its going",
+      (seen) => seen.pod_uid === uid && seen.gone && seen.outcome?.kind === "out_of_memory",
+    );
     expect(await executor.remove({ ...mine, pod_name: order.pod_name })).toBe("gone");
     expect(await executor.remove({ ...mine, pod_uid: null, pod_name: order.pod_name })).toBe("gone");
     expect(executor.watchStates()).toEqual({ [namespace]: { kind: "watching" } });
-    expect([...ledger.positions.keys()][0]).toMatch(new RegExp(`^[0-9a-f-]{36}/v1/pods/${namespace}/windlass.dev/installation=`));
+    expect([...ledger.positions.keys()][0]).toMatch(
+      new RegExp(`^[0-9a-f-]{36}/v1/pods/${namespace}/windlass.dev/installation=`),
+    );
   });
 
   test("tells a deletion by a person, also by force, from an end", async () => {
@@ -169,7 +218,9 @@ describe("watch", () => {
     await setStatus(http, namespace, order.pod_name, running);
     await ledger.wait("its start", (seen) => seen.pod_uid === uid && seen.container_started_at !== null);
     await call(http, "DELETE", `${podPath(order.pod_name)}?gracePeriodSeconds=0`);
-    expect(await ledger.wait("its going", (seen) => seen.pod_uid === uid && seen.gone)).toMatchObject({ outcome: { kind: "deleted" } });
+    expect(await ledger.wait("its going", (seen) => seen.pod_uid === uid && seen.gone)).toMatchObject({
+      outcome: { kind: "deleted" },
+    });
   });
 
   test("a successor of the same name means that the first pod is gone", async () => {
@@ -183,13 +234,19 @@ describe("watch", () => {
     const next = await launch(executor, ledger, order);
     await ledger.wait("its going", (seen) => seen.pod_uid === uid && seen.gone);
     await ledger.wait("its successor", (seen) => seen.pod_uid === next && !seen.gone);
+    expect(ledger.observations.filter((seen) => seen.pod_uid === next && seen.gone)).toEqual([]);
   });
 
   test("after a restart without a position the list says what went missing, and removes what nobody expects", async () => {
     const ledger = createRecordingLedger();
     const installationId = randomUUID();
     const executor = makeExecutor({ ledger, installationId });
-    const [kept, deleted, orphan, unborn] = [makeOrder(namespace), makeOrder(namespace), makeOrder(namespace), makeOrder(namespace)];
+    const [kept, deleted, orphan, unborn] = [
+      makeOrder(namespace),
+      makeOrder(namespace),
+      makeOrder(namespace),
+      makeOrder(namespace),
+    ];
     for (const order of [kept, deleted]) await launch(executor, ledger, order);
     await executor.launch(orphan);
     ledger.expect(unborn, null, "launching");
@@ -198,7 +255,9 @@ describe("watch", () => {
 
     await executor.start();
     await ledger.wait("the end", (seen) => seen.attempt_id === kept.attempt_id && seen.outcome?.exit_code === 3);
-    expect(await ledger.wait("the loss", (seen) => seen.attempt_id === deleted.attempt_id && seen.gone)).toMatchObject({ outcome: { kind: "lost" } });
+    expect(await ledger.wait("the loss", (seen) => seen.attempt_id === deleted.attempt_id && seen.gone)).toMatchObject({
+      outcome: { kind: "lost" },
+    });
     await ledger.wait("the orphan's going", (seen) => seen.attempt_id === orphan.attempt_id && seen.gone);
     expect(await isGone(orphan.pod_name)).toBe(true);
     expect(await isGone(kept.pod_name)).toBe(false);

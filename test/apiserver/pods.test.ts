@@ -55,20 +55,29 @@ function manifest(more: Partial<Parameters<typeof buildPod>[0]> = {}) {
     ...more,
   });
 }
-const nameOf = (pod: ReturnType<typeof manifest>) => (pod["metadata"] as { name: string }).name;
-const errorOf = (promise: Promise<unknown>) => promise.then(() => null, (error: unknown) => error);
+const errorOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => null,
+    (error: unknown) => error,
+  );
 
 describe("pod calls", () => {
   test("create, get, list in pages, delete by uid", async () => {
-    const made = await Promise.all(Array.from({ length: 7 }, () => createPod(http, namespace, manifest({ installationId: "paged" }))));
+    const made = await Promise.all(
+      Array.from({ length: 7 }, () => createPod(http, namespace, manifest({ installationId: "paged" }))),
+    );
     const first = made[0];
     if (first === undefined) throw new Error("nothing was made");
     expect(await getPod(http, namespace, first.name)).toMatchObject({ uid: first.uid, deleting: false });
 
-    const pages = await Array.fromAsync(listPods(http, namespace, { selector: "windlass.dev/installation=paged", pageSize: 3 }));
+    const pages = await Array.fromAsync(
+      listPods(http, namespace, { selector: "windlass.dev/installation=paged", pageSize: 3 }),
+    );
     expect(pages.map((page) => page.pods.length)).toEqual([3, 3, 1]);
     expect(new Set(pages.map((page) => page.resource_version)).size).toBe(1);
-    expect(new Set(pages.flatMap((page) => page.pods.map((pod) => pod.uid)))).toEqual(new Set(made.map((pod) => pod.uid)));
+    expect(new Set(pages.flatMap((page) => page.pods.map((pod) => pod.uid)))).toEqual(
+      new Set(made.map((pod) => pod.uid)),
+    );
 
     expect(isConflict(await errorOf(deletePod(http, namespace, first.name, { uid: randomUUID() })))).toBe(true);
     await deletePod(http, namespace, first.name, { uid: first.uid });
@@ -77,10 +86,21 @@ describe("pod calls", () => {
 
   test("the default pod passes Pod Security restricted, also with an author's sidecar", async () => {
     const strict = await createNamespace(http);
-    await call(http, "PATCH", `/api/v1/namespaces/${strict}`, { metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } } });
-    const pod = { spec: { containers: [{ name: "proxy", image: "proxy:1" }], initContainers: [{ name: "fetch", image: "fetch:1" }] } };
-    await expect(createPod(http, strict, manifest({ namespace: strict, pod }))).resolves.toMatchObject({ namespace: strict });
-    const open = { spec: { containers: [{ name: "base", securityContext: { privileged: true, allowPrivilegeEscalation: true } }] } };
+    await call(http, "PATCH", `/api/v1/namespaces/${strict}`, {
+      metadata: { labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+    });
+    const pod = {
+      spec: {
+        containers: [{ name: "proxy", image: "proxy:1" }],
+        initContainers: [{ name: "fetch", image: "fetch:1" }],
+      },
+    };
+    await expect(createPod(http, strict, manifest({ namespace: strict, pod }))).resolves.toMatchObject({
+      namespace: strict,
+    });
+    const open = {
+      spec: { containers: [{ name: "base", securityContext: { privileged: true, allowPrivilegeEscalation: true } }] },
+    };
     const refused = await errorOf(createPod(http, strict, manifest({ namespace: strict, pod: open })));
     expect(isForbidden(refused)).toBe(true);
     expect(String(refused)).toContain('violates PodSecurity "restricted:latest"');
@@ -102,8 +122,13 @@ describe("pod calls", () => {
     expect(isKubernetesError(invalid) && invalid.uncertain).toBe(false);
 
     const limited = await createNamespace(http);
-    await call(http, "POST", `/api/v1/namespaces/${limited}/resourcequotas`, { metadata: { name: "none" }, spec: { hard: { pods: "0" } }, });
-    await call(http, "PATCH", `/api/v1/namespaces/${limited}/resourcequotas/none/status`, { status: { hard: { pods: "0" }, used: { pods: "0" } } });
+    await call(http, "POST", `/api/v1/namespaces/${limited}/resourcequotas`, {
+      metadata: { name: "none" },
+      spec: { hard: { pods: "0" } },
+    });
+    await call(http, "PATCH", `/api/v1/namespaces/${limited}/resourcequotas/none/status`, {
+      status: { hard: { pods: "0" }, used: { pods: "0" } },
+    });
     const quota = await errorOf(createPod(http, limited, manifest({ namespace: limited })));
     expect(isQuota(quota)).toBe(true);
     expect(isForbidden(quota)).toBe(false);
@@ -112,7 +137,11 @@ describe("pod calls", () => {
 
   test("nobody listening and a deadline are errors of their own", async () => {
     const dead = connect(await kubeconfigThrough(1));
-    expect(await errorOf(createPod(dead, namespace, manifest()))).toMatchObject({ reason: "Unreachable", uncertain: false, code: 0 });
+    expect(await errorOf(createPod(dead, namespace, manifest()))).toMatchObject({
+      reason: "Unreachable",
+      uncertain: false,
+      code: 0,
+    });
     await dead.close();
 
     const proxy = await startFaultProxy(...addressOf(await serverAddress(http)));
@@ -120,7 +149,14 @@ describe("pod calls", () => {
     const pod = await createPod(through, namespace, manifest());
     proxy.blackHole();
     const late = await errorOf(
-      through.call({ method: "DELETE", path: `/api/v1/namespaces/${namespace}/pods/${pod.name}`, verb: "delete", resource: "pods", namespace, deadlineMs: 300 }),
+      through.call({
+        method: "DELETE",
+        path: `/api/v1/namespaces/${namespace}/pods/${pod.name}`,
+        verb: "delete",
+        resource: "pods",
+        namespace,
+        deadlineMs: 300,
+      }),
     );
     expect(late).toMatchObject({ reason: "Timeout", uncertain: true });
     await through.close();

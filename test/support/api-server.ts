@@ -50,7 +50,12 @@ export async function serverAddress(http: KubernetesHttp): Promise<{ host: strin
   return { host: url.hostname, port: Number(url.port === "" ? 443 : url.port) };
 }
 
-export async function call(http: KubernetesHttp, method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown) {
+export async function call(
+  http: KubernetesHttp,
+  method: "GET" | "POST" | "PATCH" | "DELETE",
+  path: string,
+  body?: unknown,
+) {
   return http.call({
     method,
     path,
@@ -75,7 +80,12 @@ export async function createNamespace(http: KubernetesHttp): Promise<string> {
 }
 
 /** What a kubelet would write. */
-export async function setStatus(http: KubernetesHttp, namespace: string, name: string, status: JsonObject): Promise<void> {
+export async function setStatus(
+  http: KubernetesHttp,
+  namespace: string,
+  name: string,
+  status: JsonObject,
+): Promise<void> {
   await call(http, "PATCH", `/api/v1/namespaces/${namespace}/pods/${name}/status`, { status });
 }
 
@@ -88,7 +98,9 @@ export const terminated = (exitCode: number, more: JsonObject = {}): JsonObject 
       imageID: "x",
       ready: false,
       restartCount: 0,
-      state: { terminated: { exitCode, startedAt: new Date().toISOString(), finishedAt: new Date().toISOString(), ...more } },
+      state: {
+        terminated: { exitCode, startedAt: new Date().toISOString(), finishedAt: new Date().toISOString(), ...more },
+      },
     },
   ],
 });
@@ -96,7 +108,14 @@ export const terminated = (exitCode: number, more: JsonObject = {}): JsonObject 
 export const running: JsonObject = {
   phase: "Running",
   containerStatuses: [
-    { name: "base", image: "x", imageID: "x", ready: true, restartCount: 0, state: { running: { startedAt: "2026-01-01T00:00:00Z" } } },
+    {
+      name: "base",
+      image: "x",
+      imageID: "x",
+      ready: true,
+      restartCount: 0,
+      state: { running: { startedAt: "2026-01-01T00:00:00Z" } },
+    },
   ],
 };
 
@@ -141,7 +160,8 @@ export function createRecordingLedger(): RecordingLedger {
     positions,
     expected,
     steal: () => {
-      for (const [name, lease] of leases) leases.set(name, { ...lease, holder: "thief", token: `${Number(lease.token) + 1}` });
+      for (const [name, lease] of leases)
+        leases.set(name, { ...lease, holder: "thief", token: `${Number(lease.token) + 1}` });
     },
     expect: (order, podUid, state = "launched") => {
       expected.set(order.attempt_id, {
@@ -162,7 +182,10 @@ export function createRecordingLedger(): RecordingLedger {
         await Promise.race([
           new Promise<void>((resolve) => waiters.push(resolve)),
           new Promise((_, reject) => {
-            timer = setTimeout(() => reject(new Error(`nobody observed ${what}: ${JSON.stringify(observations, null, 1)}`)), 20_000);
+            timer = setTimeout(
+              () => reject(new Error(`nobody observed ${what}: ${JSON.stringify(observations, null, 1)}`)),
+              20_000,
+            );
           }),
         ]).finally(() => clearTimeout(timer));
       }
