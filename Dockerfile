@@ -1,7 +1,9 @@
 # One image for every Windlass process: scheduler, API, worker, migrate. Holds the locked production dependencies and
 # the sources, which Node 26 runs as they are. No compiler, no embedded Postgres (so no `windlass standalone`).
 #
-#   docker build -t windlass .        with npm settings of the host: --secret id=npmrc,src=$HOME/.npmrc
+#   docker build -t windlass .
+#
+# Behind a registry or a certificate authority of your own: --secret id=npmrc,src=$HOME/.npmrc --secret id=ca,src=CA.pem
 ARG BASE=docker.io/library/node:26-bookworm-slim
 
 FROM ${BASE} AS build
@@ -9,7 +11,8 @@ WORKDIR /opt/windlass
 COPY package.json package-lock.json .npmrc ./
 # Source maps and type declarations of dependencies are a third of them, and nothing in the image reads them.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,target=/run/secrets/ca \
-  npm ci --omit=dev --no-update-notifier --loglevel=error \
+  if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi \
+  && npm ci --omit=dev --no-update-notifier --loglevel=error \
   && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' \) -delete
 COPY . .
 # bin/windlass then finds its Node without asking each one for its version.

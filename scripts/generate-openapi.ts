@@ -25,7 +25,7 @@ const app = await createApi({
   access: { kind: "open" },
   signingKey: "unused",
   executionTokens: createExecutionTokens("unused", systemClock),
-  rules: { versions: createVersionCache(), infrastructureBudget: 0 },
+  rules: { versions: createVersionCache(), infrastructureBudget: 0, fence: 0 },
   heartbeatInterval: 10,
   heartbeatTimeout: 60,
   mapStack: async (_bundle, stack) => stack,

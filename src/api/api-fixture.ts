@@ -57,7 +57,7 @@ export async function openApiFixture(change: Partial<ApiOptions> = {}): Promise<
     access: { kind: "open" },
     signingKey: "rest key",
     executionTokens: tokens,
-    rules: { versions: createVersionCache(), infrastructureBudget: 3 },
+    rules: { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 },
     heartbeatInterval: 5,
     heartbeatTimeout: 30,
     mapStack: async (bundleHash, stack) => `${bundleHash}:${stack}`,

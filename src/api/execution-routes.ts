@@ -12,10 +12,10 @@ import {
   type StartAnswer,
   startRequest,
 } from "../contract/execution.ts";
-import { failure } from "../core/errors.ts";
+import { failure, isFailure } from "../core/errors.ts";
 import { finishAttempt } from "../store/attempt-finish.ts";
 import { startAttempt } from "../store/attempt-start.ts";
-import { recordHeartbeat } from "../store/heartbeats.ts";
+import { recordHeartbeat, releaseQuarantine } from "../store/heartbeats.ts";
 import { appendLogs } from "../store/logs.ts";
 import { readAttemptBundle } from "../store/read-attempts.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
@@ -71,7 +71,10 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
     { schema: { hide, params: attemptPath } },
     async (request): Promise<HeartbeatAnswer> => {
       const attempt = await requireAttempt(request, request.params.attempt_id, "execution");
-      const { stop } = await recordHeartbeat(db, attempt, clock.now());
+      const { stop } = await recordHeartbeat(db, attempt, clock.now()).catch(async (error: unknown) => {
+        if (isFailure(error, "attempt_stale")) await releaseQuarantine(db, attempt.attempt_id, clock.now());
+        throw error;
+      });
       return { token: attempt.renewable ? await executionTokens.issueExecutionToken(attempt) : attempt.token, stop };
     },
   );

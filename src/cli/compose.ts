@@ -35,6 +35,8 @@ const STALLED_MS = 120_000;
 const REPLACEMENT_MARGIN_SECONDS = 30;
 const API_HEARTBEAT_MS = 5_000;
 
+const fenceSeconds = (configuration: Configuration) => configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS;
+
 export interface Role {
   configuration: Configuration;
   environment: Environment;
@@ -44,7 +46,11 @@ export interface Role {
 export function openStore(role: Role, url: string, kind: string): { db: Database; rules: OutcomeRules } {
   const { configuration, log } = role;
   const db = openDatabase({ url, poolSize: configuration.WINDLASS_DATABASE_POOL_SIZE, applicationName: `windlass-${kind}`, log });
-  const rules = { versions: createVersionCache(), infrastructureBudget: configuration.WINDLASS_INFRASTRUCTURE_RETRIES };
+  const rules = {
+    versions: createVersionCache(),
+    infrastructureBudget: configuration.WINDLASS_INFRASTRUCTURE_RETRIES,
+    fence: fenceSeconds(configuration),
+  };
   return { db, rules };
 }
 
@@ -75,7 +81,7 @@ export async function composeScheduler(role: Role, db: Database, rules: OutcomeR
         image: configuration.WINDLASS_IMAGE_TIMEOUT,
         configuration: configuration.WINDLASS_CONFIGURATION_TIMEOUT,
         start: configuration.WINDLASS_START_TIMEOUT,
-        heartbeat: configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS,
+        heartbeat: fenceSeconds(configuration),
       },
     },
     onPass: metrics.onPass,

@@ -33,7 +33,7 @@ interface Account {
   gid: number;
 }
 
-const UNWRITABLE = ["EACCES", "EROFS", "EPERM", "ENOTDIR", "EEXIST"];
+const UNWRITABLE = new Set(["EACCES", "EROFS", "EPERM", "ENOTDIR", "EEXIST"]);
 const READY = "database system is ready to accept connections";
 const IN_USE = 'lock file "postmaster.pid" already exists';
 // The server of a process that was just killed needs a moment to go.
@@ -95,7 +95,7 @@ async function prepareFolder(folder: string, data: string, native: string, accou
     await run(...as(account, join(native, "bin", "initdb"), [...flags, "--locale=C", "--no-instructions"]), { cwd: data });
     return password;
   } catch (error) {
-    if (error instanceof Error && "code" in error && UNWRITABLE.includes(String(error.code))) {
+    if (error instanceof Error && "code" in error && UNWRITABLE.has(String(error.code))) {
       throw failure("invalid_configuration", `cannot write to the data folder ${folder}; set WINDLASS_DATA_FOLDER to a folder of your own`, {
         cause: error,
       });

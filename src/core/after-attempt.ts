@@ -31,12 +31,14 @@ export function relaunchDelay(failures: number): number {
 
 /**
  * @param infrastructureBudget how many of the cluster's faults one instance may suffer before it fails
+ * @param quarantine seconds until the old process must have stopped by itself, 0 when it is known to have ended
  */
 export function decideAfterAttempt(
   outcome: Outcome,
   policy: RetryPolicy,
   budget: InstanceBudget,
   infrastructureBudget: number,
+  quarantine = 0,
 ): AfterAttempt {
   const spent = budget.infrastructure_failures;
   const ended = (state: AfterAttempt["state"], reason: string | null): AfterAttempt => ({
@@ -57,7 +59,7 @@ export function decideAfterAttempt(
       return {
         state: "up_for_retry",
         infrastructure_failures: spent,
-        retry_in: policy.retry_delay,
+        retry_in: Math.max(policy.retry_delay, quarantine),
         reason: `${next} follows in ${policy.retry_delay} s: ${outcome.reason}`,
       };
     }
@@ -75,9 +77,30 @@ export function decideAfterAttempt(
       return {
         state: "up_for_retry",
         infrastructure_failures: failures,
-        retry_in: wait,
-        reason: `started again in ${wait} s without spending a retry, fault ${failures} of ${infrastructureBudget}: ${outcome.reason}`,
+        retry_in: Math.max(wait, quarantine),
+        reason: `started again ${whenAgain(wait, quarantine)} without spending a retry, fault ${failures} of ${infrastructureBudget}: ${outcome.reason}`,
       };
     }
   }
+}
+
+function whenAgain(wait: number, quarantine: number): string {
+  return quarantine > wait ? `once its worker has stopped, ${Math.ceil(quarantine)} s from now at the latest,` : `in ${wait} s`;
+}
+
+/** What is known of an attempt's process when its outcome is written. */
+export interface EndedProcess {
+  /** Its end was seen, or it said so itself. */
+  process_ended: boolean;
+  /** null: it never started, and never will, because a start is refused from now on. */
+  heartbeat_at: Date | null;
+}
+
+/**
+ * Seconds until a process whose end nobody saw must have stopped: a worker ends itself when it is refused, or has not
+ * been heard for `fence` seconds.
+ */
+export function quarantineOf(process: EndedProcess, fence: number, now: Date): number {
+  if (process.process_ended || process.heartbeat_at === null) return 0;
+  return Math.max(0, fence - (now.getTime() - process.heartbeat_at.getTime()) / 1000);
 }

@@ -17,6 +17,8 @@ export interface Observation {
   waiting: { kind: WaitingKind; reason: string } | null;
   /** Set when the pod or process can do nothing more. A success here means only "exited with 0". */
   outcome: Outcome | null;
+  /** The process is known to have ended; a pod that vanished while it ran may have left it behind. */
+  process_ended: boolean;
   /** The object no longer exists. */
   gone: boolean;
 }

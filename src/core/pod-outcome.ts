@@ -53,16 +53,22 @@ export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNO
   );
 }
 
+/** The kubelet has seen the main container end, so nothing of the attempt runs any more. */
+export function hasEnded(pod: PodSnapshot): boolean {
+  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  return main?.state.kind === "terminated" && main.state.reason !== "ContainerStatusUnknown";
+}
+
 function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: KnownExits): Outcome | null {
   // The container is read before the phase: a sidecar may keep the phase at Running for as long as it likes.
   const ended = main?.state.kind === "terminated" ? main.state : null;
-  if (ended) return judgeTerminated(pod, ended, null, exits);
+  if (ended) return judgeTerminated(pod, ended, null, exits, main?.memory_limit ?? null);
   if (pod.phase === "Succeeded") return exitedSilently();
   const init = pod.containers.find(
     (each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0,
   );
   if (pod.phase !== "Failed") return null;
-  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name, NO_KNOWN_EXITS);
+  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name, NO_KNOWN_EXITS, init.memory_limit);
   return (
     fromPodReason(pod, null) ??
     fromInterruption(pod, null) ??
@@ -70,11 +76,18 @@ function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: 
   );
 }
 
-function judgeTerminated(pod: PodSnapshot, ended: TerminatedState, init: string | null, exits: KnownExits): Outcome {
+function judgeTerminated(
+  pod: PodSnapshot,
+  ended: TerminatedState,
+  init: string | null,
+  exits: KnownExits,
+  memoryLimit: string | null,
+): Outcome {
   if (ended.exit_code === 0) return exitedSilently();
   const who = init === null ? "The container" : `The init container "${init}"`;
   if (isOutOfMemory(ended)) {
-    return outcomeOf("out_of_memory", `${who} was killed because it reached its memory limit`, ended.exit_code);
+    const limit = memoryLimit === null ? "" : ` of ${memoryLimit}`;
+    return outcomeOf("out_of_memory", `${who} was killed because it reached its memory limit${limit}`, ended.exit_code);
   }
   if (ended.message?.includes(HEAP_EXHAUSTED)) {
     return outcomeOf("out_of_memory", `${who} used up its JavaScript heap; give the task more memory`, ended.exit_code);

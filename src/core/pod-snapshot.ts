@@ -32,6 +32,8 @@ export interface ContainerSnapshot {
   /** Runs before the main container. */
   init: boolean;
   image: string | null;
+  /** As the spec has it, for example "256Mi". */
+  memory_limit: string | null;
   state: ContainerState;
 }
 

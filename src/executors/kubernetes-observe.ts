@@ -3,7 +3,7 @@
 // nobody expects is removed. Everything may be repeated.
 
 import type { Observation } from "../core/observation.ts";
-import { judgeGonePod, judgePod } from "../core/pod-outcome.ts";
+import { hasEnded, judgeGonePod, judgePod } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
@@ -161,6 +161,7 @@ function observePod(mark: AttemptMark, pod: PodView): Observation {
     namespace: pod.namespace,
     pod_uid: pod.uid,
     ...judgePod(pod.snapshot, WORKER_EXITS),
+    process_ended: hasEnded(pod.snapshot),
     gone: false,
   };
 }
@@ -176,6 +177,7 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     container_started_at: times?.container_started_at ?? null,
     waiting: null,
     outcome: judgeGonePod(last, WORKER_EXITS),
+    process_ended: last !== null && hasEnded(last),
     gone: true,
   };
 }

@@ -58,6 +58,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       container_started_at: record.spawned_at,
       waiting: null,
       outcome,
+      process_ended: true,
       gone: true,
     });
     loop.wake();

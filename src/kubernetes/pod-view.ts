@@ -48,7 +48,7 @@ export function readPod(value: unknown, action: string): PodView {
 function readSnapshot(pod: unknown, metadata: unknown): PodSnapshot {
   const status = objectAt(pod, "status");
   const phase = textAt(status, "phase");
-  const images = readImages(objectAt(pod, "spec"));
+  const specs = readContainerSpecs(objectAt(pod, "spec"));
   return {
     phase: PHASES.find((known) => known === phase) ?? "Pending",
     reason: textAt(status, "reason"),
@@ -57,8 +57,8 @@ function readSnapshot(pod: unknown, metadata: unknown): PodSnapshot {
     deletion_requested_at: deletionRequestedAt(metadata),
     conditions: arrayAt(status, "conditions").map(readCondition),
     containers: [
-      ...arrayAt(status, "initContainerStatuses").map((each) => readContainer(each, true, images)),
-      ...arrayAt(status, "containerStatuses").map((each) => readContainer(each, false, images)),
+      ...arrayAt(status, "initContainerStatuses").map((each) => readContainer(each, true, specs)),
+      ...arrayAt(status, "containerStatuses").map((each) => readContainer(each, false, specs)),
     ],
   };
 }
@@ -80,23 +80,19 @@ function readCondition(condition: unknown): PodCondition {
   };
 }
 
-/** As the spec has them: a status may show an image's digest, or nothing before it is pulled. */
-function readImages(spec: unknown): Map<string, string> {
-  const images = new Map<string, string>();
-  for (const container of [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")]) {
-    const name = textAt(container, "name");
-    const image = textAt(container, "image");
-    if (name !== null && image !== null) images.set(name, image);
-  }
-  return images;
+/** A container's spec by its name: a status shows neither limits nor, before it is pulled, the image as it was asked for. */
+function readContainerSpecs(spec: unknown): Map<string, unknown> {
+  const containers = [...arrayAt(spec, "initContainers"), ...arrayAt(spec, "containers")];
+  return new Map(containers.map((container) => [textAt(container, "name") ?? "", container]));
 }
 
-function readContainer(container: unknown, init: boolean, images: Map<string, string>): ContainerSnapshot {
+function readContainer(container: unknown, init: boolean, specs: Map<string, unknown>): ContainerSnapshot {
   const name = textAt(container, "name") ?? "";
   return {
     name,
     init,
-    image: images.get(name) ?? textAt(container, "image"),
+    image: textAt(specs.get(name), "image") ?? textAt(container, "image"),
+    memory_limit: textAt(objectAt(objectAt(specs.get(name), "resources"), "limits"), "memory"),
     state: readState(objectAt(container, "state")),
   };
 }

@@ -19,7 +19,7 @@ export async function finishAttempt(
   now: Date,
 ): Promise<void> {
   const current = await db.transaction(async (tx) => {
-    const written = (await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome }], now))[0];
+    const written = (await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome, process_ended: true }], now))[0];
     if (!written) return acceptRepeat(tx, attempt, outcome);
     if (!written.after) return false;
     if (outcome.kind !== "success" || result === undefined) return true;

@@ -104,6 +104,7 @@ export async function recordLaunches(
         ],
       });
     }
-    await recordOutcomes(tx, rules, ended, now);
+    const ends = ended.map(({ attempt_id, outcome }) => ({ attempt_id, outcome, process_ended: true }));
+    await recordOutcomes(tx, rules, ends, now);
   });
 }

@@ -1,7 +1,7 @@
 // Writes how attempts ended, each once, and moves their task instances on. Whoever comes first wins: the worker's own report
 // or what was seen of its pod. An attempt that is not its instance's newest is only closed; the instance does not move.
 
-import { type AfterAttempt, decideAfterAttempt } from "../core/after-attempt.ts";
+import { type AfterAttempt, decideAfterAttempt, quarantineOf } from "../core/after-attempt.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -12,11 +12,15 @@ export interface OutcomeRules {
   versions: VersionCache;
   /** Faults of the cluster that one task instance may suffer before it fails. */
   infrastructureBudget: number;
+  /** Seconds after its last heartbeat by which a worker must have stopped itself. */
+  fence: number;
 }
 
 export interface AttemptEnd {
   attempt_id: string;
   outcome: Outcome;
+  /** See core/observation.ts. */
+  process_ended: boolean;
 }
 
 interface OpenAttempt {
@@ -28,6 +32,7 @@ interface OpenAttempt {
   try_number: number;
   max_tries: number;
   infrastructure_failures: number;
+  heartbeat_at: Date | null;
 }
 
 /** Returns the attempts whose outcome this call wrote; the others had one already. */
@@ -39,14 +44,18 @@ export async function recordOutcomes(
 ): Promise<{ attempt_id: string; task_instance_id: string; after: AfterAttempt | null }[]> {
   if (ends.length === 0) return [];
   const open = await lockOpenAttempts(tx, ends);
-  const outcomes = new Map(ends.map((end) => [end.attempt_id, end.outcome]));
+  const byAttempt = new Map(ends.map((end) => [end.attempt_id, end]));
   const decided = await Promise.all(
     open.map(async (attempt) => {
-      const outcome = outcomes.get(attempt.attempt_id);
-      if (!outcome) throw new Error(`no outcome for locked attempt ${attempt.attempt_id}`);
+      const end = byAttempt.get(attempt.attempt_id);
+      if (!end) throw new Error(`no outcome for locked attempt ${attempt.attempt_id}`);
+      const { outcome, process_ended } = end;
       const { graph } = await rules.versions.loadVersion(tx, attempt.version_id);
       const policy = graph.tasks.get(attempt.task_id) ?? { retries: 0, retry_delay: 0 };
-      const after = attempt.current ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget) : null;
+      const quarantine = quarantineOf({ process_ended, heartbeat_at: attempt.heartbeat_at }, rules.fence, now);
+      const after = attempt.current
+        ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine)
+        : null;
       return { attempt, outcome, after };
     }),
   );
@@ -75,7 +84,7 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
     name: "lock_open_attempts",
     text: `
       select a.id as attempt_id, a.task_instance_id, t.task_id, r.version_id, t.try_number, t.max_tries,
-        t.infrastructure_failures,
+        t.infrastructure_failures, a.heartbeat_at,
         a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id
       where a.id = any ($1::uuid[]) and a.outcome is null
@@ -85,7 +94,7 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
   return rows;
 }
 
-async function closeAttempts(tx: Queryable, ends: readonly AttemptEnd[], now: Date): Promise<void> {
+async function closeAttempts(tx: Queryable, ends: readonly Omit<AttemptEnd, "process_ended">[], now: Date): Promise<void> {
   await tx.query({
     name: "close_attempts",
     text: `

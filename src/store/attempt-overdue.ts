@@ -17,7 +17,7 @@ export async function endOverdueAttempts(
   });
   const ends = rows.flatMap((attempt): AttemptEnd[] => {
     const outcome = judgeOverdue(attempt, limits, now);
-    return outcome ? [{ attempt_id: attempt.attempt_id, outcome }] : [];
+    return outcome ? [{ attempt_id: attempt.attempt_id, outcome, process_ended: false }] : [];
   });
   const written = await db.transaction((tx) => recordOutcomes(tx, rules, ends, now));
   return { open: rows.length, ended: written.length };

@@ -2,6 +2,25 @@
 
 import { failure } from "../core/errors.ts";
 import type { Queryable } from "./database.ts";
+import { notifyWork } from "./wake-up.ts";
+
+const LEAVING_MS = 1_000;
+
+/**
+ * A worker that is refused stops at once, so its successor need not wait for the silence that would prove it.
+ * The second leaves the worker time to go.
+ */
+export async function releaseQuarantine(db: Queryable, attemptId: string, now: Date): Promise<void> {
+  const { rowCount } = await db.query({
+    name: "release_quarantine",
+    text: `
+      update task_instance i set retry_at = $2 from attempt a
+      where a.id = $1 and i.id = a.task_instance_id and i.epoch = a.epoch and i.state = 'up_for_retry' and i.same_try
+        and a.outcome is not null and i.retry_at > $2`,
+    values: [attemptId, new Date(now.getTime() + LEAVING_MS)],
+  });
+  if (rowCount > 0) await notifyWork(db, "queue");
+}
 
 /** Errors: attempt_stale, when the attempt has ended, has not started, or is not the newest of its instance. */
 export async function recordHeartbeat(

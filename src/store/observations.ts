@@ -39,6 +39,7 @@ function mergeObservations(observations: readonly Observation[]): Observation[] 
     merged.set(observation.attempt_id, {
       ...observation,
       outcome: before?.outcome ?? observation.outcome,
+      process_ended: observation.process_ended || (before?.process_ended ?? false),
       gone: observation.gone || (before?.gone ?? false),
     });
   }
@@ -46,12 +47,13 @@ function mergeObservations(observations: readonly Observation[]): Observation[] 
 }
 
 function toEnd(observation: Observation): AttemptEnd[] {
-  const { attempt_id, outcome, gone } = observation;
-  if (outcome) return [{ attempt_id, outcome }];
+  const { attempt_id, outcome, process_ended, gone } = observation;
+  if (outcome) return [{ attempt_id, outcome, process_ended }];
   if (!gone) return [];
   return [
     {
       attempt_id,
+      process_ended,
       outcome: { kind: "lost", reason: "its pod vanished before an end was seen", exit_code: null, error: null },
     },
   ];

@@ -4,6 +4,7 @@ import type { Observation } from "../../src/core/observation.ts";
 import { claimRemains, listExpectedAttempts, markCleaned } from "../../src/store/attempt-clean.ts";
 import { claimAttempts, recordLaunches } from "../../src/store/attempt-launch.ts";
 import { endOverdueAttempts } from "../../src/store/attempt-overdue.ts";
+import { recordHeartbeat, releaseQuarantine } from "../../src/store/heartbeats.ts";
 import { acquireLease, releaseLease } from "../../src/store/leases.ts";
 import { loadPosition, recordObservations } from "../../src/store/observations.ts";
 import { dagOf, type LaunchedAttempt, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
@@ -33,6 +34,7 @@ function seen(attempt: LaunchedAttempt, more: Partial<Observation> = {}): Observ
     container_started_at: null,
     waiting: null,
     outcome: null,
+    process_ended: true,
     gone: false,
     ...more,
   };
@@ -107,6 +109,26 @@ describe("an attempt", () => {
     expect(await claimAttempts(store.db, claim("other"), store.now())).toHaveLength(0);
     store.pass(61);
     expect(await claimAttempts(store.db, claim("other"), store.now())).toHaveLength(1);
+  });
+
+  it("whose pod vanished while it ran is replaced only once its worker must have stopped, or was refused", async () => {
+    const { runId, attempt } = await launchOne();
+    await store.start(attempt.attempt_id);
+    await record([seen(attempt, { gone: true, process_ended: false })]);
+    store.pass(329);
+    expect(await store.workThrough()).toEqual([]);
+    store.pass(1);
+    expect(await store.workThrough()).toHaveLength(1);
+    expect(await store.runState(runId)).toBe("success");
+
+    const other = await launchOne();
+    const started = await store.start(other.attempt.attempt_id);
+    await record([seen(other.attempt, { gone: true, process_ended: false })]);
+    await expect(recordHeartbeat(store.db, started, store.now())).rejects.toMatchObject({ code: "attempt_stale" });
+    await releaseQuarantine(store.db, started.attempt_id, store.now());
+    expect(await store.workThrough()).toEqual([]);
+    store.pass(1);
+    expect(await store.workThrough()).toHaveLength(1);
   });
 
   it("that the cluster will not take yet is put off with the reason, and refused for good with its end", async () => {

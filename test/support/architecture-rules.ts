@@ -40,7 +40,10 @@ export function checkImports(files: readonly SourceFile[], table: ImportTable): 
     if (!allowed) return [`${file.path}: the folder src/${folder} is not in the import table`];
     return file.imports
       .filter((imported) => !isAllowed(file, imported, folder, allowed))
-      .map(({ target, kind }) => `${file.path}: src/${folder} may not import ${kind === "type" ? "types of " : ""}${target}`);
+      .map(
+        ({ target, kind }) =>
+          `${file.path}: src/${folder} may not import ${kind === "type" ? "types of " : ""}${target}`,
+      );
   });
 }
 
@@ -48,7 +51,10 @@ function isAllowed(file: SourceFile, { target, kind }: ImportOf, folder: string,
   const asType = kind === "type";
   if (target.startsWith("node:")) return allowed.node === true;
   if (!target.startsWith(".")) {
-    const name = target.split("/").slice(0, target.startsWith("@") ? 2 : 1).join("/");
+    const name = target
+      .split("/")
+      .slice(0, target.startsWith("@") ? 2 : 1)
+      .join("/");
     return Boolean(allowed.packages?.includes(name) || (asType && allowed.packageTypes?.includes(name)));
   }
   const path = resolve(file, target);

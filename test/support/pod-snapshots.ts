@@ -27,6 +27,7 @@ export const container = (state: ContainerState, more: Partial<ContainerSnapshot
   name: "base",
   init: false,
   image: "registry.example/etl:1",
+  memory_limit: "256Mi",
   state,
   ...more,
 });

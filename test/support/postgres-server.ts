@@ -16,10 +16,14 @@ const MAX_CONNECTIONS = 400;
 
 export async function startPostgres(): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), "windlass-postgres-"));
-  const removeFolder = () => rm(folder, { recursive: true, force: true });
+  const removeFolder = async () => rm(folder, { recursive: true, force: true });
   try {
     const server = await startEmbeddedPostgres({ folder, durable: false, maxConnections: MAX_CONNECTIONS });
-    return { url: server.url, stop: () => server.stop().finally(removeFolder) };
+    const stop = async () => {
+      await server.stop();
+      await removeFolder();
+    };
+    return { url: server.url, stop };
   } catch (error) {
     await removeFolder();
     throw error;

@@ -74,6 +74,17 @@ function record(node: Node, file: SourceFile): void {
       if (object && property && OBJECTS.has(object)) file.uses.add(`${object}.${property}`);
       break;
     }
+    case "VariableDeclarator": {
+      // `const { env } = process` is `process.env`.
+      const object = nameOf(node["init"]);
+      const pattern = node["id"];
+      if (!object || !OBJECTS.has(object) || !isNode(pattern) || !Array.isArray(pattern["properties"])) break;
+      for (const property of pattern["properties"]) {
+        const key = isNode(property) ? nameOf(property["key"]) : null;
+        if (key) file.uses.add(`${object}.${key}`);
+      }
+      break;
+    }
     case "NewExpression":
       if (nameOf(node["callee"]) === "Date" && Array.isArray(node["arguments"]) && node["arguments"].length === 0) {
         file.uses.add("new Date()");

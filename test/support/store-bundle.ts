@@ -55,7 +55,7 @@ export async function openStoreBundle(): Promise<StoreBundle> {
   const { url, drop } = await createTestDatabase();
   const log = createLogger("silent");
   const db = openDatabase({ url, poolSize: 8, applicationName: "test", log });
-  const rules: OutcomeRules = { versions: createVersionCache(), infrastructureBudget: 3 };
+  const rules: OutcomeRules = { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 };
   let time = Date.parse("2026-11-21T08:00:00Z");
   const now = () => new Date(time);
   const placement = { executor: EXECUTOR, newId: randomUUID, podName, namespaceFor: () => null };
