@@ -31,7 +31,10 @@ export async function measureBarePod(http: KubernetesHttp, namespace: string, im
       signal: ended.signal,
     },
     async (events) => {
-      const over = events.some((event) => "pod" in event && ["Succeeded", "Failed"].includes(event.pod.snapshot.phase));
+      // The container's own state comes before the pod's phase.
+      const over = events.some(
+        (event) => "pod" in event && event.pod.snapshot.containers.some(({ state }) => state.kind === "terminated"),
+      );
       if (!over || ended.signal.aborted) return;
       milliseconds = systemClock.monotonic() - began;
       ended.abort();
