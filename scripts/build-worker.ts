@@ -31,7 +31,9 @@ export async function buildWorker(root: string, folder: string = join(root, "dis
   if (!bundle) throw new Error("esbuild wrote no file");
   const sources: Record<string, string> = {};
   for (const input of Object.keys(metafile.inputs).toSorted()) {
-    sources[input] = createHash("sha256").update(await readFile(join(root, input))).digest("hex");
+    sources[input] = createHash("sha256")
+      .update(await readFile(join(root, input)))
+      .digest("hex");
   }
   const path = join(folder, "worker.js");
   await mkdir(dirname(path), { recursive: true });

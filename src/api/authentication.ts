@@ -25,11 +25,7 @@ export function digestPassword(password: string): string {
 }
 
 /** @param options.passwordDigest of the admin's password, see digestPassword */
-export function createAuthentication(options: {
-  passwordDigest: string;
-  key: string;
-  clock: Clock;
-}): Authentication {
+export function createAuthentication(options: { passwordDigest: string; key: string; clock: Clock }): Authentication {
   const { passwordDigest, clock } = options;
   // The password goes into the key, so that a new password ends the tokens that the old one bought.
   const key = createHmac("sha256", options.key).update(passwordDigest).digest();

@@ -20,7 +20,9 @@ export async function chooseAdminAccess(
   const made = randomBytes(15).toString("base64url");
   const digest = await loadSecret(db, "admin_password_digest", () => digestPassword(made), systemClock.now());
   if (digest === digestPassword(made)) {
-    print(`The password of the user "admin" is ${made} - it is shown this once; WINDLASS_ADMIN_PASSWORD sets your own.`);
+    print(
+      `The password of the user "admin" is ${made} - it is shown this once; WINDLASS_ADMIN_PASSWORD sets your own.`,
+    );
   }
   return { kind: "password", digest };
 }

@@ -54,7 +54,10 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
   const { configuration, environment } = needs;
   const image = configuration.WINDLASS_WORKER_IMAGE;
   if (image === undefined) {
-    throw failure("invalid_configuration", 'WINDLASS_WORKER_IMAGE is not set; it names the image of task pods, for example "windlass:0.1.0"');
+    throw failure(
+      "invalid_configuration",
+      'WINDLASS_WORKER_IMAGE is not set; it names the image of task pods, for example "windlass:0.1.0"',
+    );
   }
   const cluster = chooseCluster(configuration, environment);
   const namespaces = configuration.WINDLASS_NAMESPACES ?? [await readOwnNamespace()];
@@ -102,8 +105,12 @@ async function readPodTemplate(path: string | undefined): Promise<JsonObject | n
   try {
     return jsonObject.parse(parse(await readFile(path, "utf8")));
   } catch (error) {
-    throw failure("invalid_configuration", `WINDLASS_POD_TEMPLATE ${path} is not a YAML file with a Pod: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw failure(
+      "invalid_configuration",
+      `WINDLASS_POD_TEMPLATE ${path} is not a YAML file with a Pod: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -35,7 +35,8 @@ const STALLED_MS = 120_000;
 const REPLACEMENT_MARGIN_SECONDS = 30;
 const API_HEARTBEAT_MS = 5_000;
 
-const fenceSeconds = (configuration: Configuration) => configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS;
+const fenceSeconds = (configuration: Configuration) =>
+  configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS;
 
 export interface Role {
   configuration: Configuration;
@@ -45,7 +46,12 @@ export interface Role {
 
 export function openStore(role: Role, url: string, kind: string): { db: Database; rules: OutcomeRules } {
   const { configuration, log } = role;
-  const db = openDatabase({ url, poolSize: configuration.WINDLASS_DATABASE_POOL_SIZE, applicationName: `windlass-${kind}`, log });
+  const db = openDatabase({
+    url,
+    poolSize: configuration.WINDLASS_DATABASE_POOL_SIZE,
+    applicationName: `windlass-${kind}`,
+    log,
+  });
   const rules = {
     versions: createVersionCache(),
     infrastructureBudget: configuration.WINDLASS_INFRASTRUCTURE_RETRIES,
@@ -55,7 +61,12 @@ export function openStore(role: Role, url: string, kind: string): { db: Database
 }
 
 /** The folder watcher, the scheduler and its executor. Errors: invalid_configuration, unavailable, schema_older. */
-export async function composeScheduler(role: Role, db: Database, rules: OutcomeRules, apiUrl: string): Promise<Service> {
+export async function composeScheduler(
+  role: Role,
+  db: Database,
+  rules: OutcomeRules,
+  apiUrl: string,
+): Promise<Service> {
   const { configuration, log } = role;
   await checkSchema(db, MIGRATIONS);
   const holder = nameProcess("scheduler", randomUUID);
@@ -103,7 +114,8 @@ export function composeDagProcessor({ configuration, log }: Role, db: Database):
     persist: {
       saveFile: async (file) => {
         const { created_versions } = await saveDagFile(db, file, clock.now());
-        if (created_versions > 0) log.info({ file: file.filename, dags: file.definitions.map((one) => one.dag_id) }, "new DAG version");
+        if (created_versions > 0)
+          log.info({ file: file.filename, dags: file.definitions.map((one) => one.dag_id) }, "new DAG version");
       },
       saveFault: async (fault) => {
         log.warn({ file: fault.filename, line: fault.line, problem: fault.message }, "DAG file cannot be used");

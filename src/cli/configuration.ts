@@ -37,30 +37,125 @@ export const SETTINGS = {
   ),
   WINDLASS_DATABASE_POOL_SIZE: setting(integer(2, 500), "10", "10", "Connections of one process to Postgres, at most."),
   WINDLASS_DAGS_FOLDER: setting(z.string().min(1), "dags", "/opt/windlass/dags", "The folder with the DAG files."),
-  WINDLASS_EXECUTOR: setting(z.enum(["kubernetes", "local"]), "kubernetes", "kubernetes", "Where attempts run: `kubernetes` (a pod each) or `local` (a child process each)."),
+  WINDLASS_EXECUTOR: setting(
+    z.enum(["kubernetes", "local"]),
+    "kubernetes",
+    "kubernetes",
+    "Where attempts run: `kubernetes` (a pod each) or `local` (a child process each).",
+  ),
   WINDLASS_LOG_LEVEL: setting(z.enum(LOG_LEVELS), "info", "debug", "How much is logged, as JSON lines on stderr."),
-  WINDLASS_LISTEN_HOST: setting(z.string().min(1), "0.0.0.0", "127.0.0.1", "Address that the API listens on; standalone's default is 127.0.0.1."),
+  WINDLASS_LISTEN_HOST: setting(
+    z.string().min(1),
+    "0.0.0.0",
+    "127.0.0.1",
+    "Address that the API listens on; standalone's default is 127.0.0.1.",
+  ),
   WINDLASS_LISTEN_PORT: setting(integer(0, 65_535), "8080", "8080", "Port that the API listens on."),
-  WINDLASS_PROBE_PORT: setting(integer(0, 65_535), "8081", "8081", "Port on which the scheduler answers /livez, /readyz and /metrics."),
-  WINDLASS_API_URL: setting(z.url({ protocol: /^https?$/ }), null, "http://windlass-api:8080", "The API's address as workers reach it. Needed by the scheduler."),
-  WINDLASS_ADMIN_PASSWORD: setting(z.string().min(8), null, "a long passphrase", "Password of the user `admin`; without it one is made and printed once."),
-  WINDLASS_PARALLELISM: setting(integer(1, 100_000), "256", "256", "Task instances queued or running at once, in the whole installation."),
-  WINDLASS_INFRASTRUCTURE_RETRIES: setting(integer(0, 100), "3", "3", "Faults of the cluster that one task instance may suffer before it fails; they never spend its own retries."),
+  WINDLASS_PROBE_PORT: setting(
+    integer(0, 65_535),
+    "8081",
+    "8081",
+    "Port on which the scheduler answers /livez, /readyz and /metrics.",
+  ),
+  WINDLASS_API_URL: setting(
+    z.url({ protocol: /^https?$/ }),
+    null,
+    "http://windlass-api:8080",
+    "The API's address as workers reach it. Needed by the scheduler.",
+  ),
+  WINDLASS_ADMIN_PASSWORD: setting(
+    z.string().min(8),
+    null,
+    "a long passphrase",
+    "Password of the user `admin`; without it one is made and printed once.",
+  ),
+  WINDLASS_PARALLELISM: setting(
+    integer(1, 100_000),
+    "256",
+    "256",
+    "Task instances queued or running at once, in the whole installation.",
+  ),
+  WINDLASS_INFRASTRUCTURE_RETRIES: setting(
+    integer(0, 100),
+    "3",
+    "3",
+    "Faults of the cluster that one task instance may suffer before it fails; they never spend its own retries.",
+  ),
   WINDLASS_HEARTBEAT_INTERVAL: setting(seconds(60), "5", "5", "Seconds between a worker's heartbeats."),
-  WINDLASS_HEARTBEAT_TIMEOUT: setting(seconds(86_400), "300", "300", "Seconds without contact after which a worker stops itself; 30 seconds later it is replaced."),
-  WINDLASS_LAUNCH_TIMEOUT: setting(seconds(86_400), "600", "600", "Seconds that the launch of one attempt is repeated for while the cluster refuses it (quota, overload)."),
-  WINDLASS_START_TIMEOUT: setting(seconds(604_800), "1800", "1800", "Seconds from launch until the worker must have started."),
+  WINDLASS_HEARTBEAT_TIMEOUT: setting(
+    seconds(86_400),
+    "300",
+    "300",
+    "Seconds without contact after which a worker stops itself; 30 seconds later it is replaced.",
+  ),
+  WINDLASS_LAUNCH_TIMEOUT: setting(
+    seconds(86_400),
+    "600",
+    "600",
+    "Seconds that the launch of one attempt is repeated for while the cluster refuses it (quota, overload).",
+  ),
+  WINDLASS_START_TIMEOUT: setting(
+    seconds(604_800),
+    "1800",
+    "1800",
+    "Seconds from launch until the worker must have started.",
+  ),
   WINDLASS_IMAGE_TIMEOUT: setting(seconds(86_400), "120", "120", "Seconds that an image may fail to be pulled."),
-  WINDLASS_CONFIGURATION_TIMEOUT: setting(seconds(86_400), "60", "60", "Seconds that a container may fail to be made, for example for a missing Secret."),
-  WINDLASS_EVALUATION_TIMEOUT: setting(seconds(600), "10", "10", "Seconds that the evaluation of one DAG file may take."),
-  WINDLASS_EVALUATION_MEMORY: setting(integer(32, 65_536), "256", "256", "MiB that the evaluation of one DAG file may use."),
+  WINDLASS_CONFIGURATION_TIMEOUT: setting(
+    seconds(86_400),
+    "60",
+    "60",
+    "Seconds that a container may fail to be made, for example for a missing Secret.",
+  ),
+  WINDLASS_EVALUATION_TIMEOUT: setting(
+    seconds(600),
+    "10",
+    "10",
+    "Seconds that the evaluation of one DAG file may take.",
+  ),
+  WINDLASS_EVALUATION_MEMORY: setting(
+    integer(32, 65_536),
+    "256",
+    "256",
+    "MiB that the evaluation of one DAG file may use.",
+  ),
   WINDLASS_LAUNCH_CONCURRENCY: setting(integer(1, 1_000), "32", "32", "Pods that one scheduler creates at once."),
-  WINDLASS_LOCAL_SLOTS: setting(integer(1, 1_000), String(Math.max(2, availableParallelism())), "4", "Processes that the local executor runs at once; the default is the number of cores."),
-  WINDLASS_NAMESPACES: setting(names, null, "etl,reports", "Namespaces that task pods may run in, the default one first. Without it: that of the scheduler's own pod, or `default`."),
-  WINDLASS_WORKER_IMAGE: setting(z.string().min(1), null, "registry.example/windlass:0.1.0", "Image of task pods. Needed by the Kubernetes executor."),
-  WINDLASS_POD_TEMPLATE: setting(z.string().min(1), null, "/etc/windlass/pod.yaml", "A YAML file with a partial Pod that every task pod starts from."),
-  WINDLASS_KUBECONFIG: setting(z.string().min(1), null, "/home/me/.kube/config", "A kubeconfig file, to run the scheduler outside the cluster. Without it: KUBECONFIG, then the pod's own service account."),
-  WINDLASS_DATA_FOLDER: setting(z.string().min(1), ".windlass", "/var/lib/windlass", "Where standalone keeps its Postgres and the local executor its process files."),
+  WINDLASS_LOCAL_SLOTS: setting(
+    integer(1, 1_000),
+    String(Math.max(2, availableParallelism())),
+    "4",
+    "Processes that the local executor runs at once; the default is the number of cores.",
+  ),
+  WINDLASS_NAMESPACES: setting(
+    names,
+    null,
+    "etl,reports",
+    "Namespaces that task pods may run in, the default one first. Without it: that of the scheduler's own pod, or `default`.",
+  ),
+  WINDLASS_WORKER_IMAGE: setting(
+    z.string().min(1),
+    null,
+    "registry.example/windlass:0.1.0",
+    "Image of task pods. Needed by the Kubernetes executor.",
+  ),
+  WINDLASS_POD_TEMPLATE: setting(
+    z.string().min(1),
+    null,
+    "/etc/windlass/pod.yaml",
+    "A YAML file with a partial Pod that every task pod starts from.",
+  ),
+  WINDLASS_KUBECONFIG: setting(
+    z.string().min(1),
+    null,
+    "/home/me/.kube/config",
+    "A kubeconfig file, to run the scheduler outside the cluster. Without it: KUBECONFIG, then the pod's own service account.",
+  ),
+  WINDLASS_DATA_FOLDER: setting(
+    z.string().min(1),
+    ".windlass",
+    "/var/lib/windlass",
+    "Where standalone keeps its Postgres and the local executor its process files.",
+  ),
 } as const satisfies Record<string, Setting>;
 
 type Settings = typeof SETTINGS;
@@ -88,18 +183,24 @@ export function readConfiguration(
   for (const [name, { schema, fallback, example }] of Object.entries(SETTINGS) as [SettingName, Setting][]) {
     const text = environment[name] || overrides[name] || fallback;
     if (text === null) {
-      if (required.includes(name)) errors.push({ path: name, message: `is not set; an example is ${name}="${example}"` });
+      if (required.includes(name))
+        errors.push({ path: name, message: `is not set; an example is ${name}="${example}"` });
       continue;
     }
     const parsed = schema.safeParse(text);
     if (parsed.success) values[name] = parsed.data;
     else {
       const why = parsed.error.issues.map((issue) => issue.message).join("; ");
-      errors.push({ path: name, message: `is "${maskSecret(name, text)}": ${why}; an example is ${name}="${example}"` });
+      errors.push({
+        path: name,
+        message: `is "${maskSecret(name, text)}": ${why}; an example is ${name}="${example}"`,
+      });
     }
   }
   if (errors.length > 0) {
-    throw failure("invalid_configuration", errors.map((error) => `${error.path} ${error.message}`).join("\n"), { errors });
+    throw failure("invalid_configuration", errors.map((error) => `${error.path} ${error.message}`).join("\n"), {
+      errors,
+    });
   }
   return values as Configuration;
 }
@@ -111,10 +212,12 @@ function maskSecret(name: SettingName, text: string): string {
 
 /** The table of docs/configuration.md. */
 export function describeConfiguration(): string {
-  const rows = (Object.entries(SETTINGS) as [SettingName, Setting][]).map(([name, { fallback, example, description }]) => {
-    const shown = name === "WINDLASS_LOCAL_SLOTS" ? "cores" : fallback === null ? "" : `\`${fallback}\``;
-    return `| \`${name}\` | ${shown} | \`${example}\` | ${description} |`;
-  });
+  const rows = (Object.entries(SETTINGS) as [SettingName, Setting][]).map(
+    ([name, { fallback, example, description }]) => {
+      const shown = name === "WINDLASS_LOCAL_SLOTS" ? "cores" : fallback === null ? "" : `\`${fallback}\``;
+      return `| \`${name}\` | ${shown} | \`${example}\` | ${description} |`;
+    },
+  );
   return ["| variable | default | example | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 

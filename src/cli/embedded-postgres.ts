@@ -57,7 +57,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 async function findAccount(): Promise<Account | null> {
   if (process.getuid?.() !== 0) return null;
   // Always there, so that no user has to be added to the machine.
-  const [uid, gid] = await Promise.all(["-u", "-g"].map(async (flag) => Number((await run("id", [flag, "nobody"])).stdout)));
+  const [uid, gid] = await Promise.all(
+    ["-u", "-g"].map(async (flag) => Number((await run("id", [flag, "nobody"])).stdout)),
+  );
   if (uid === undefined || gid === undefined) throw new Error("`id nobody` gave no ids");
   return { uid, gid };
 }
@@ -91,14 +93,27 @@ async function prepareFolder(folder: string, data: string, native: string, accou
     await mkdir(data, { recursive: true });
     if (account) await Promise.all([data, passwordFile].map((path) => chown(path, account.uid, account.gid)));
     await chmod(data, 0o700);
-    const flags = ["-D", data, "--username=postgres", `--pwfile=${passwordFile}`, "--auth=scram-sha-256", "--encoding=UTF8"];
-    await run(...as(account, join(native, "bin", "initdb"), [...flags, "--locale=C", "--no-instructions"]), { cwd: data });
+    const flags = [
+      "-D",
+      data,
+      "--username=postgres",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+    ];
+    await run(...as(account, join(native, "bin", "initdb"), [...flags, "--locale=C", "--no-instructions"]), {
+      cwd: data,
+    });
     return password;
   } catch (error) {
     if (error instanceof Error && "code" in error && UNWRITABLE.has(String(error.code))) {
-      throw failure("invalid_configuration", `cannot write to the data folder ${folder}; set WINDLASS_DATA_FOLDER to a folder of your own`, {
-        cause: error,
-      });
+      throw failure(
+        "invalid_configuration",
+        `cannot write to the data folder ${folder}; set WINDLASS_DATA_FOLDER to a folder of your own`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }
@@ -127,9 +142,15 @@ async function startServer(binary: string, data: string, account: Account | null
     if (output.includes(IN_USE)) await new Promise((wake) => setTimeout(wake, RETRY_MS));
   }
   if (output.includes(IN_USE)) {
-    throw failure("invalid_configuration", `another process uses the data folder ${dirname(data)}; stop it, or set WINDLASS_DATA_FOLDER`);
+    throw failure(
+      "invalid_configuration",
+      `another process uses the data folder ${dirname(data)}; stop it, or set WINDLASS_DATA_FOLDER`,
+    );
   }
-  throw failure("invalid_configuration", `the embedded Postgres did not start: ${output.trim().split("\n").at(-1) ?? ""}`);
+  throw failure(
+    "invalid_configuration",
+    `the embedded Postgres did not start: ${output.trim().split("\n").at(-1) ?? ""}`,
+  );
 }
 
 function listSettings(port: number, { durable, maxConnections }: EmbeddedPostgresOptions): string[] {
@@ -193,5 +214,7 @@ function as(account: Account | null, command: string, args: string[]): Command {
 /** Only Linux can tie a child's life to ours. */
 function dyingWithUs([command, args]: Command): Command {
   if (process.platform !== "linux") return [command, args];
-  return command === "setpriv" ? [command, ["--pdeathsig=INT", ...args]] : ["setpriv", ["--pdeathsig=INT", command, ...args]];
+  return command === "setpriv"
+    ? [command, ["--pdeathsig=INT", ...args]]
+    : ["setpriv", ["--pdeathsig=INT", command, ...args]];
 }

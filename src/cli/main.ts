@@ -126,12 +126,16 @@ dags
   .option("--output <format>", "text or json", "text")
   .action(async (file: string, options: { params: string; dag?: string; output: string }) => {
     const { output } = options;
-    if (output !== "text" && output !== "json") throw new CommanderError(2, "windlass.output", `--output is "${output}": use text or json`);
+    if (output !== "text" && output !== "json")
+      throw new CommanderError(2, "windlass.output", `--output is "${output}": use text or json`);
     // Authors' tasks write where they like; stdout is for the answer alone.
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
-    const code = await testDag({ file, params: options.params, dagId: options.dag ?? null, output }, (text) => void answer(`${text}\n`));
+    const code = await testDag(
+      { file, params: options.params, dagId: options.dag ?? null, output },
+      (text) => void answer(`${text}\n`),
+    );
     // A task that was abandoned at its timeout may still hold the process.
     process.exit(code);
   });

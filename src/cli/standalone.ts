@@ -84,8 +84,16 @@ function requireFreePort(host: string, port: number): Promise<void> {
     const probe = createServer();
     probe.once("error", (error) => {
       const inUse = "code" in error && error.code === "EADDRINUSE";
-      const why = inUse ? "is in use by another process; stop it" : `cannot be had (${messageOf(error)}); change WINDLASS_LISTEN_HOST`;
-      reject(failure("invalid_configuration", `port ${port} on ${host} ${why}, or set WINDLASS_LISTEN_PORT to another port`, { cause: error }));
+      const why = inUse
+        ? "is in use by another process; stop it"
+        : `cannot be had (${messageOf(error)}); change WINDLASS_LISTEN_HOST`;
+      reject(
+        failure(
+          "invalid_configuration",
+          `port ${port} on ${host} ${why}, or set WINDLASS_LISTEN_PORT to another port`,
+          { cause: error },
+        ),
+      );
     });
     probe.listen(port, host, () => probe.close(() => free()));
   });
@@ -94,7 +102,10 @@ function requireFreePort(host: string, port: number): Promise<void> {
 async function createDatabase(postgres: EmbeddedPostgres, log: Logger): Promise<string> {
   const admin: Database = openDatabase({ url: postgres.url, poolSize: 1, applicationName: "windlass-setup", log });
   try {
-    const { rowCount } = await admin.query({ text: "select 1 from pg_database where datname = $1", values: [DATABASE] });
+    const { rowCount } = await admin.query({
+      text: "select 1 from pg_database where datname = $1",
+      values: [DATABASE],
+    });
     if (rowCount === 0) await admin.query({ text: `create database ${DATABASE}` });
   } finally {
     await admin.close();

@@ -47,9 +47,7 @@ export const dagDefinition: z.ZodType<DagDefinition> = z.strictObject({
   dag_id: dagId,
   description: z.string().nullable(),
   tags: z.array(z.string().max(100)),
-  schedule: z
-    .strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() })
-    .nullable(),
+  schedule: z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
   start_date: instant.nullable(),
   end_date: instant.nullable(),
   catchup: z.boolean(),

@@ -85,7 +85,9 @@ export function decideAfterAttempt(
 }
 
 function whenAgain(wait: number, quarantine: number): string {
-  return quarantine > wait ? `once its worker has stopped, ${Math.ceil(quarantine)} s from now at the latest,` : `in ${wait} s`;
+  return quarantine > wait
+    ? `once its worker has stopped, ${Math.ceil(quarantine)} s from now at the latest,`
+    : `in ${wait} s`;
 }
 
 /** What is known of an attempt's process when its outcome is written. */

@@ -38,7 +38,16 @@ describe("resolveInputs", () => {
     [{ kind: "param", path: ["constructor", "name"] }, null],
     [{ kind: "run", field: "run_after" }, "2026-01-01T00:00:00.000Z"],
     [{ kind: "object", fields: { x: { kind: "param", path: ["day"] } } }, { x: { of: "2026" } }],
-    [{ kind: "array", items: [{ kind: "run", field: "dag_id" }, { kind: "value", value: null }] }, ["d", null]],
+    [
+      {
+        kind: "array",
+        items: [
+          { kind: "run", field: "dag_id" },
+          { kind: "value", value: null },
+        ],
+      },
+      ["d", null],
+    ],
   ])("%j", (expression, expected) => {
     expect(resolveInputs(taskWith({ input: expression }), sources)).toEqual({ input: expected });
   });

@@ -27,7 +27,9 @@ function resolve(expression: Expression, sources: InputSources): Json {
     case "run":
       return sources.run[expression.field];
     case "object":
-      return Object.fromEntries(Object.entries(expression.fields).map(([key, value]) => [key, resolve(value, sources)]));
+      return Object.fromEntries(
+        Object.entries(expression.fields).map(([key, value]) => [key, resolve(value, sources)]),
+      );
     case "array":
       return expression.items.map((item) => resolve(item, sources));
   }
@@ -38,7 +40,11 @@ function pick(value: Json, path: readonly string[]): Json {
   let current: Json = value;
   for (const key of path) {
     if (current === null || typeof current !== "object") return null;
-    const next: Json | undefined = Array.isArray(current) ? current[Number(key)] : Object.hasOwn(current, key) ? current[key] : null;
+    const next: Json | undefined = Array.isArray(current)
+      ? current[Number(key)]
+      : Object.hasOwn(current, key)
+        ? current[key]
+        : null;
     current = next ?? null;
   }
   return current;

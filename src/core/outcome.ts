@@ -3,11 +3,7 @@
 import type { Json } from "./json.ts";
 
 /** Ends that the task's own code caused: they spend `retries`. */
-export const TASK_OUTCOMES = [
-  "task_failed",
-  "timed_out",
-  "exited_silently",
-] as const;
+export const TASK_OUTCOMES = ["task_failed", "timed_out", "exited_silently"] as const;
 
 /** Ends that the cluster caused: they spend the infrastructure budget. */
 export const INFRASTRUCTURE_OUTCOMES = [

@@ -34,7 +34,10 @@ export function judgeOverdue(attempt: OpenAttempt, limits: OverdueLimits, now: D
       return end("timed_out", "it ran past its execution timeout and its worker did not end it");
     }
     if (attempt.heartbeat_at && since(attempt.heartbeat_at) >= limits.heartbeat) {
-      return end("lost", `no heartbeat for ${Math.round(since(attempt.heartbeat_at))} s; the limit is ${limits.heartbeat} s`);
+      return end(
+        "lost",
+        `no heartbeat for ${Math.round(since(attempt.heartbeat_at))} s; the limit is ${limits.heartbeat} s`,
+      );
     }
     return null;
   }

@@ -27,7 +27,10 @@ export function planQueue(candidates: readonly QueueCandidate[], limits: QueueLi
   for (const { id, run_id, run_limit } of candidates) {
     const used = occupied.get(run_id) ?? 0;
     if (used >= run_limit) {
-      plan.hold.push({ id, reason: `waits for a slot: ${used} tasks of this run are active, max_active_tasks is ${run_limit}` });
+      plan.hold.push({
+        id,
+        reason: `waits for a slot: ${used} tasks of this run are active, max_active_tasks is ${run_limit}`,
+      });
     } else if (plan.queue.length >= limits.free) {
       plan.hold.push({ id, reason: `waits for a slot: the installation's parallelism is ${limits.parallelism}` });
     } else {

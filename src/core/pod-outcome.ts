@@ -68,7 +68,8 @@ function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: 
     (each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0,
   );
   if (pod.phase !== "Failed") return null;
-  if (init?.state.kind === "terminated") return judgeTerminated(pod, init.state, init.name, NO_KNOWN_EXITS, init.memory_limit);
+  if (init?.state.kind === "terminated")
+    return judgeTerminated(pod, init.state, init.name, NO_KNOWN_EXITS, init.memory_limit);
   return (
     fromPodReason(pod, null) ??
     fromInterruption(pod, null) ??

@@ -83,7 +83,12 @@ describe("judgeTriggerRule", () => {
   });
 
   it("never waits once every upstream instance is finished", () => {
-    const counters = fc.record({ success: fc.nat(4), failed: fc.nat(4), upstream_failed: fc.nat(4), skipped: fc.nat(4) });
+    const counters = fc.record({
+      success: fc.nat(4),
+      failed: fc.nat(4),
+      upstream_failed: fc.nat(4),
+      skipped: fc.nat(4),
+    });
     fc.assert(
       fc.property(fc.constantFrom(...TRIGGER_RULES), counters, (rule, seen) => {
         const total = seen.success + seen.failed + seen.upstream_failed + seen.skipped;

@@ -73,7 +73,12 @@ export async function runInProcess(
       instance.try_number += 1;
       change(instance, "running");
       const inputs = resolveInputs(task, { params, results, run });
-      const identity = { task_id: task.task_id, map_index: -1, try_number: instance.try_number, max_tries: task.retries + 1 };
+      const identity = {
+        task_id: task.task_id,
+        map_index: -1,
+        try_number: instance.try_number,
+        max_tries: task.retries + 1,
+      };
       const { outcome, result } = await runAttempt(task, inputs, { ...run, ...identity, params });
       const budget = { try_number: instance.try_number, max_tries: task.retries + 1, infrastructure_failures: 0 };
       const after = decideAfterAttempt(outcome, task, budget, 0);
@@ -102,7 +107,7 @@ export async function runInProcess(
     });
 
   const settle = (finished: readonly Instance[]): void => {
-    for (let ended = finished; ended.length > 0; ) {
+    for (let ended = finished; ended.length > 0;) {
       const counted = ended.flatMap(({ task_id, state }) => (isFinishedTaskState(state) ? [{ task_id, state }] : []));
       ended = perform(planMoves(graph, growCounters(instances, planCounterGrowth(graph, counted))));
     }

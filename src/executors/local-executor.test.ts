@@ -36,7 +36,15 @@ function createTestLedger() {
     },
     expect: (order: LaunchOrder, podUid: string | null) => {
       const { attempt_id, epoch, namespace, pod_name } = order;
-      expected.set(attempt_id, { attempt_id, epoch, namespace, pod_name, pod_uid: podUid, state: "running", launched_at: null });
+      expected.set(attempt_id, {
+        attempt_id,
+        epoch,
+        namespace,
+        pod_name,
+        pod_uid: podUid,
+        state: "running",
+        launched_at: null,
+      });
     },
     listExpected: async () => [...expected.values()],
     record: async (batch: { observations: Observation[] }) => {
@@ -97,7 +105,13 @@ async function setUp(overrides: Partial<LocalExecutorOptions> = {}) {
     make,
     order,
     launch,
-    handle: (attempt: ServedAttempt, podUid: string | null) => ({ attempt_id: attempt.id, epoch: 1, namespace: null, pod_name: "p", pod_uid: podUid }),
+    handle: (attempt: ServedAttempt, podUid: string | null) => ({
+      attempt_id: attempt.id,
+      epoch: 1,
+      namespace: null,
+      pod_name: "p",
+      pod_uid: podUid,
+    }),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(made.map((executor) => executor.stop()));
       await server[Symbol.asyncDispose]();
@@ -120,9 +134,18 @@ test("a task runs in a session of its own, with no more than a neutral environme
   const podUid = await it.launch(executor, attempt);
   await it.ledger.until(1);
   expect(attempt.finishes).toEqual([
-    { state: "success", result: { pid: pidOf(podUid), names: ["PATH", "WINDLASS_API_URL", "WINDLASS_ATTEMPT_ID"], group: String(pidOf(podUid)) } },
+    {
+      state: "success",
+      result: {
+        pid: pidOf(podUid),
+        names: ["PATH", "WINDLASS_API_URL", "WINDLASS_ATTEMPT_ID"],
+        group: String(pidOf(podUid)),
+      },
+    },
   ]);
-  expect(it.ledger.observations).toMatchObject([{ attempt_id: attempt.id, epoch: 1, pod_uid: podUid, gone: true, outcome: { exit_code: 0 } }]);
+  expect(it.ledger.observations).toMatchObject([
+    { attempt_id: attempt.id, epoch: 1, pod_uid: podUid, gone: true, outcome: { exit_code: 0 } },
+  ]);
 });
 
 test("a repeated launch, at once or after the process is known, starts nothing twice", async () => {
@@ -140,13 +163,21 @@ test("a repeated launch, at once or after the process is known, starts nothing t
 });
 
 test.for([
-  ["is killed", `process.kill(process.pid, "SIGKILL");`, { kind: "task_failed", reason: "The process was ended by SIGKILL", exit_code: null }],
+  [
+    "is killed",
+    `process.kill(process.pid, "SIGKILL");`,
+    { kind: "task_failed", reason: "The process was ended by SIGKILL", exit_code: null },
+  ],
   [
     "ends itself past our hook",
     `require("fs").writeSync(2, "the disk is full\\n"); process.reallyExit(3);`,
     { kind: "task_failed", reason: "The process exited with code 3; its last words: the disk is full", exit_code: 3 },
   ],
-  ["uses up its heap", `const kept = []; for (;;) kept.push(new Array(1000).fill(kept.length));`, { kind: "out_of_memory", reason: expect.stringContaining("JavaScript heap") }],
+  [
+    "uses up its heap",
+    `const kept = []; for (;;) kept.push(new Array(1000).fill(kept.length));`,
+    { kind: "out_of_memory", reason: expect.stringContaining("JavaScript heap") },
+  ],
 ] as const)("a worker that %s without a report is observed", async ([, run, outcome]) => {
   await using it = await setUp({ node: smallNode });
   const executor = await it.make();
@@ -164,7 +195,10 @@ test("slots limit what runs, and a freed one is announced", async () => {
   const [one, two] = [it.server.serve({ run: FOREVER }), it.server.serve({ run: `return 2;` })];
   const podUid = await it.launch(executor, one);
   expect(executor.launchConcurrency).toBe(0);
-  expect(await executor.launch(it.order(two))).toMatchObject({ kind: "retry", reason: "All 1 local processes are busy" });
+  expect(await executor.launch(it.order(two))).toMatchObject({
+    kind: "retry",
+    reason: "All 1 local processes are busy",
+  });
   const freed = new Promise<void>((resolve) => executor.onCapacity?.(resolve));
   process.kill(pidOf(podUid), "SIGKILL");
   await freed;
@@ -202,7 +236,11 @@ test("a child that ended while no executor ran is lost, with its last words", as
   const executor = await it.make();
   await it.ledger.until(1);
   expect(it.ledger.observations).toMatchObject([
-    { attempt_id: attempt.id, gone: true, outcome: { kind: "lost", reason: expect.stringContaining("first | I see smoke") } },
+    {
+      attempt_id: attempt.id,
+      gone: true,
+      outcome: { kind: "lost", reason: expect.stringContaining("first | I see smoke") },
+    },
   ]);
   expect(await executor.remove(it.handle(attempt, "4194304:1"))).toBe("gone");
   expect(folder.read(attempt.id)).toBeNull();
@@ -216,7 +254,12 @@ test("a process that was spawned but not written down is found again", async () 
   await started(it.server, attempt);
   await executor.stop();
   // As if the executor had been killed between the spawn and the second write.
-  openRecordFolder(it.stateFolder).write({ attempt_id: attempt.id, epoch: 1, pod_uid: null, spawned_at: new Date().toISOString() });
+  openRecordFolder(it.stateFolder).write({
+    attempt_id: attempt.id,
+    epoch: 1,
+    pod_uid: null,
+    spawned_at: new Date().toISOString(),
+  });
   const second = await it.make();
   expect(await second.launch(it.order(attempt))).toEqual({ kind: "launched", pod_uid: podUid });
   process.kill(-pidOf(podUid), "SIGKILL");

@@ -44,7 +44,8 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   const listeners: (() => void)[] = [];
   let seen: Observation[] = [];
 
-  const track = (record: LocalRecord & { pod_uid: string }, own: boolean) => running.set(record.attempt_id, { record, own });
+  const track = (record: LocalRecord & { pod_uid: string }, own: boolean) =>
+    running.set(record.attempt_id, { record, own });
 
   const observeEnd = (record: LocalRecord & { pod_uid: string }, outcome: Outcome) => {
     running.delete(record.attempt_id);
@@ -89,7 +90,8 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       if (!running.has(order.attempt_id) && isRunning(found.pod_uid)) track(found, false);
       return { kind: "launched", pod_uid: found.pod_uid };
     }
-    if (running.size >= slots) return { kind: "retry", reason: `All ${slots} local processes are busy`, retry_after_ms: INTERVAL_MS };
+    if (running.size >= slots)
+      return { kind: "retry", reason: `All ${slots} local processes are busy`, retry_after_ms: INTERVAL_MS };
     return spawnAttempt(order);
   };
 
@@ -136,7 +138,13 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     return { counts: { observed: observations.length } };
   };
 
-  const loop = createLoop({ name: "local-executor", runOnce, intervalMs: options.intervalMs ?? INTERVAL_MS, clock, log });
+  const loop = createLoop({
+    name: "local-executor",
+    runOnce,
+    intervalMs: options.intervalMs ?? INTERVAL_MS,
+    clock,
+    log,
+  });
 
   const endLater = async (attemptId: string, podUid: string): Promise<void> => {
     signalProcess(podUid, "SIGTERM");
@@ -158,7 +166,11 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       const launch = launchOnce(order)
         .catch((error: unknown): LaunchResult => {
           log.error({ err: error, attempt_id: order.attempt_id }, "a local process could not be started");
-          return { kind: "retry", reason: `The process could not be started: ${messageOf(error)}`, retry_after_ms: null };
+          return {
+            kind: "retry",
+            reason: `The process could not be started: ${messageOf(error)}`,
+            retry_after_ms: null,
+          };
         })
         .finally(() => launching.delete(order.attempt_id));
       launching.set(order.attempt_id, launch);
@@ -173,7 +185,9 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       }
       if (!ending.has(attempt_id)) {
         ending.add(attempt_id);
-        void endLater(attempt_id, podUid).catch((error: unknown) => log.error({ err: error, attempt_id }, "cannot end a local process"));
+        void endLater(attempt_id, podUid).catch((error: unknown) =>
+          log.error({ err: error, attempt_id }, "cannot end a local process"),
+        );
       }
       return "going";
     },
@@ -186,7 +200,8 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       stopping.abort();
       await loop.stop();
       // Exit codes that are known only here; without them the ends would be "unknown" to the next executor.
-      if (seen.length > 0) await runOnce().catch((error: unknown) => log.warn({ err: error }, "the last observations are lost"));
+      if (seen.length > 0)
+        await runOnce().catch((error: unknown) => log.warn({ err: error }, "the last observations are lost"));
     },
   };
 }

@@ -10,7 +10,12 @@ const LONGEST_LAST_WORDS = 600;
 /** @param lastWords the end of its stderr */
 export function judgeExit(code: number | null, signal: NodeJS.Signals | null, lastWords: string): Outcome {
   if (code !== 0 && lastWords.includes(HEAP_EXHAUSTED)) return outOfMemory(code);
-  const say = (kind: OutcomeKind, text: string): Outcome => ({ kind, reason: withLastWords(text, lastWords), exit_code: code, error: null });
+  const say = (kind: OutcomeKind, text: string): Outcome => ({
+    kind,
+    reason: withLastWords(text, lastWords),
+    exit_code: code,
+    error: null,
+  });
   switch (code) {
     case null:
       // Nobody but a person or the machine sends it; a task's own faults end otherwise.
@@ -47,7 +52,10 @@ function outOfMemory(code: number | null): Outcome {
 }
 
 function withLastWords(text: string, lastWords: string): string {
-  const lines = lastWords.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = lastWords
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   const last = lines.slice(-LAST_LINES).join(" | ").slice(-LONGEST_LAST_WORDS);
   return last === "" ? text : `${text}; its last words: ${last}`;
 }

@@ -1,7 +1,20 @@
 // What the local executor writes down of each attempt in its state folder: first the intent, then the process. It lets a
 // restarted executor find its children, and keeps the last words of one that died before it could ship its logs.
 
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 export interface LocalRecord {

@@ -18,13 +18,21 @@ export interface WorkerProgram {
 }
 
 /** Takes over `stderr`. Rejects when the process cannot be started. */
-export async function spawnWorker(program: WorkerProgram, order: LaunchOrder, stderr: number): Promise<ChildProcess & { pid: number }> {
+export async function spawnWorker(
+  program: WorkerProgram,
+  order: LaunchOrder,
+  stderr: number,
+): Promise<ChildProcess & { pid: number }> {
   try {
     const child = spawn(program.node, [program.file], {
       detached: true,
       stdio: ["ignore", "ignore", stderr],
       env: {
-        ...Object.fromEntries(PASSED_ON.flatMap((name) => (program.environment[name] === undefined ? [] : [[name, program.environment[name]]]))),
+        ...Object.fromEntries(
+          PASSED_ON.flatMap((name) =>
+            program.environment[name] === undefined ? [] : [[name, program.environment[name]]],
+          ),
+        ),
         [WORKER_ENVIRONMENT.address]: program.apiUrl,
         [WORKER_ENVIRONMENT.attempt]: order.attempt_id,
         [WORKER_ENVIRONMENT.token]: order.launch_token,

@@ -18,7 +18,9 @@ function isUpToDate(root: string): boolean {
   const { sources } = JSON.parse(text) as { sources: Record<string, string> };
   const current = Object.entries(sources).map(([path, hash]) => ({ hash, content: read(join(root, path)) }));
   if (current.every(({ content }) => content === null)) return true;
-  return current.every(({ hash, content }) => content !== null && createHash("sha256").update(content).digest("hex") === hash);
+  return current.every(
+    ({ hash, content }) => content !== null && createHash("sha256").update(content).digest("hex") === hash,
+  );
 }
 
 function read(path: string): Buffer | null {

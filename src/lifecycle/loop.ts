@@ -64,7 +64,8 @@ export function createLoop(options: LoopOptions): Loop {
       try {
         const result = await options.runOnce(stopping.signal);
         failures = 0;
-        if (Object.values(result.counts).some((count) => count > 0)) log.debug({ loop: name, ...result.counts }, "pass");
+        if (Object.values(result.counts).some((count) => count > 0))
+          log.debug({ loop: name, ...result.counts }, "pass");
         if (result.more) continue;
         if (typeof result.dueInMs === "number") pauseMs = Math.min(pauseMs, Math.max(0, result.dueInMs));
       } catch (error) {

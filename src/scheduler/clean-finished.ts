@@ -16,7 +16,10 @@ export async function cleanFinished({ db, executor, clock, holder, log }: Schedu
       try {
         return (await executor.remove(handle)) === "gone" ? [handle.attempt_id] : [];
       } catch (error) {
-        log.warn({ err: error, attempt_id: handle.attempt_id, pod: handle.pod_name }, "cannot remove a pod; will repeat");
+        log.warn(
+          { err: error, attempt_id: handle.attempt_id, pod: handle.pod_name },
+          "cannot remove a pod; will repeat",
+        );
         return [];
       }
     }),

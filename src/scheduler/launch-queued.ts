@@ -6,7 +6,13 @@ import type { Outcome } from "../core/outcome.ts";
 import type { LaunchResult } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
 import type { PassResult } from "../lifecycle/loop.ts";
-import { claimAttempts, type ClaimedAttempt, findNextLaunch, type LaunchRecord, recordLaunches } from "../store/attempt-launch.ts";
+import {
+  claimAttempts,
+  type ClaimedAttempt,
+  findNextLaunch,
+  type LaunchRecord,
+  recordLaunches,
+} from "../store/attempt-launch.ts";
 import { type SchedulerContext, untilMs } from "./activity.ts";
 
 /** 1 s … 60 s between launches of one attempt. */
@@ -47,7 +53,9 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   const begin = (attempt: ClaimedAttempt): void => {
     const launching = launch(attempt)
       // The claim runs out and the attempt is launched again.
-      .catch((error: unknown) => log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly"))
+      .catch((error: unknown) =>
+        log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly"),
+      )
       .finally(() => {
         underWay.delete(launching);
         wake();

@@ -19,7 +19,9 @@ export async function finishAttempt(
   now: Date,
 ): Promise<void> {
   const current = await db.transaction(async (tx) => {
-    const written = (await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome, process_ended: true }], now))[0];
+    const written = (
+      await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome, process_ended: true }], now)
+    )[0];
     if (!written) return acceptRepeat(tx, attempt, outcome);
     if (!written.after) return false;
     if (outcome.kind !== "success" || result === undefined) return true;
@@ -36,7 +38,11 @@ export async function finishAttempt(
 }
 
 /** The answer to the first report may have been lost on its way. */
-async function acceptRepeat(tx: Queryable, attempt: { attempt_id: string; epoch: number }, outcome: Outcome): Promise<boolean> {
+async function acceptRepeat(
+  tx: Queryable,
+  attempt: { attempt_id: string; epoch: number },
+  outcome: Outcome,
+): Promise<boolean> {
   const { rows } = await tx.query<{ outcome: string | null }>({
     name: "read_outcome",
     text: "select outcome from attempt where id = $1 and epoch = $2",

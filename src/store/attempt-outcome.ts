@@ -94,7 +94,11 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
   return rows;
 }
 
-async function closeAttempts(tx: Queryable, ends: readonly Omit<AttemptEnd, "process_ended">[], now: Date): Promise<void> {
+async function closeAttempts(
+  tx: Queryable,
+  ends: readonly Omit<AttemptEnd, "process_ended">[],
+  now: Date,
+): Promise<void> {
   await tx.query({
     name: "close_attempts",
     text: `
@@ -114,7 +118,11 @@ async function closeAttempts(tx: Queryable, ends: readonly Omit<AttemptEnd, "pro
   });
 }
 
-async function moveInstances(tx: Queryable, moves: readonly (AfterAttempt & { id: string })[], now: Date): Promise<void> {
+async function moveInstances(
+  tx: Queryable,
+  moves: readonly (AfterAttempt & { id: string })[],
+  now: Date,
+): Promise<void> {
   await tx.query({
     name: "move_instances",
     text: `

@@ -29,7 +29,12 @@ export function createVersionCache(): VersionCache {
   };
 }
 
-async function remember<Key, Value>(kept: Map<Key, Value>, limit: number, key: Key, read: () => Promise<Value>): Promise<Value> {
+async function remember<Key, Value>(
+  kept: Map<Key, Value>,
+  limit: number,
+  key: Key,
+  read: () => Promise<Value>,
+): Promise<Value> {
   const known = kept.get(key);
   const value = known ?? (await read());
   // A Map keeps insertion order: deleting and setting again makes the key the newest.

@@ -79,7 +79,12 @@ async function insertScheduledRun(
     values: [dagId, due.logical_date],
   });
   if (rowCount > 0) return 0;
-  const run = { ...due, dag_id: dagId, dag_run_id: `scheduled__${due.logical_date.toISOString()}`, version_id: versionId };
+  const run = {
+    ...due,
+    dag_id: dagId,
+    dag_run_id: `scheduled__${due.logical_date.toISOString()}`,
+    version_id: versionId,
+  };
   const params = readParamDefaults(definition.params_schema);
   await insertRun(
     tx,
@@ -93,7 +98,8 @@ async function insertScheduledRun(
 /** What a run without `conf` gets: the defaults of the schema's properties. */
 function readParamDefaults(schema: JsonObject | null): JsonObject {
   const properties = schema?.["properties"];
-  if (properties === undefined || properties === null || typeof properties !== "object" || Array.isArray(properties)) return {};
+  if (properties === undefined || properties === null || typeof properties !== "object" || Array.isArray(properties))
+    return {};
   const defaults: JsonObject = {};
   for (const [name, property] of Object.entries(properties)) {
     if (property === null || typeof property !== "object" || Array.isArray(property)) continue;

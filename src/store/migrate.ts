@@ -69,7 +69,9 @@ interface AppliedMigration {
 }
 
 async function readApplied(db: Queryable): Promise<AppliedMigration[]> {
-  const { rows } = await db.query<AppliedMigration>({ text: "select version, name, checksum from migration order by version" });
+  const { rows } = await db.query<AppliedMigration>({
+    text: "select version, name, checksum from migration order by version",
+  });
   return rows;
 }
 

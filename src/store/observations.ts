@@ -95,7 +95,11 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
   return new Set(rows.map((row) => row.id));
 }
 
-async function savePosition(tx: Queryable, position: { key: string; resource_version: string }, now: Date): Promise<void> {
+async function savePosition(
+  tx: Queryable,
+  position: { key: string; resource_version: string },
+  now: Date,
+): Promise<void> {
   await tx.query({
     name: "save_position",
     text: `insert into watch_position (key, resource_version, updated_at) values ($1, $2, $3)

@@ -1,7 +1,14 @@
 // Moves runs on: starts queued ones, counts finished instances into their downstream, schedules what has become ready, ends
 // runs with nothing left. Each run is advanced in one transaction under its row's lock, by plans that core/ makes.
 
-import { judgeRun, type FinishedInstance, type Move, planCounterGrowth, planMoves, type WaitingInstance } from "../core/plan-advance.ts";
+import {
+  judgeRun,
+  type FinishedInstance,
+  type Move,
+  planCounterGrowth,
+  planMoves,
+  type WaitingInstance,
+} from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
@@ -32,7 +39,11 @@ export async function startQueuedRuns(
   limit: number,
 ): Promise<{ started: number; next_due: Date | null }> {
   return db.transaction(async (tx) => {
-    await tx.query({ name: "start_runs_lock", text: "select pg_advisory_xact_lock(hashtext($1))", values: [START_RUNS_LOCK] });
+    await tx.query({
+      name: "start_runs_lock",
+      text: "select pg_advisory_xact_lock(hashtext($1))",
+      values: [START_RUNS_LOCK],
+    });
     const { rows } = await tx.query<LockedRun>({
       name: "start_queued_runs",
       text: `
@@ -103,7 +114,7 @@ async function settleRun(
 ): Promise<{ scheduled: number; ended: number }> {
   let scheduled = 0;
   let { unfinished } = run;
-  for (let waiting = changed; waiting.length > 0; ) {
+  for (let waiting = changed; waiting.length > 0;) {
     const moves = planMoves(graph, waiting);
     if (moves.length === 0) break;
     await performMoves(tx, moves, now);
@@ -112,7 +123,11 @@ async function settleRun(
     unfinished -= finished.length;
     waiting = await growCounters(tx, run.id, graph, finished);
   }
-  await tx.query({ name: "set_unfinished", text: "update dag_run set unfinished = $2 where id = $1", values: [run.id, unfinished] });
+  await tx.query({
+    name: "set_unfinished",
+    text: "update dag_run set unfinished = $2 where id = $1",
+    values: [run.id, unfinished],
+  });
   if (scheduled > 0) await notifyWork(tx, "queue");
   if (unfinished > 0) return { scheduled, ended: 0 };
   await endRun(tx, run.id, graph, now);
@@ -183,7 +198,9 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     values: [runId, graph.leaves],
   });
   const state = judgeRun(rows.map((row) => row.state));
-  const failed = rows.filter((row) => row.state === "failed" || row.state === "upstream_failed").map((row) => row.task_id);
+  const failed = rows
+    .filter((row) => row.state === "failed" || row.state === "upstream_failed")
+    .map((row) => row.task_id);
   const reason = failed.length === 0 ? null : `failed because of ${failed.slice(0, 5).join(", ")}`;
   await tx.query({
     name: "end_run",

@@ -25,16 +25,23 @@ export interface ManualRun {
 }
 
 /** Errors: not_found, dag_stale, already_exists. */
-export async function createManualRun(db: Database, run: ManualRun, now: Date): Promise<{ id: number; dag_run_id: string }> {
+export async function createManualRun(
+  db: Database,
+  run: ManualRun,
+  now: Date,
+): Promise<{ id: number; dag_run_id: string }> {
   return db.transaction(async (tx) => {
-    const { rows } = await tx.query<{ is_stale: boolean; version_id: number | null; definition: DagDefinition | null }>({
-      name: "read_dag_for_run",
-      text: `select d.is_stale, v.id as version_id, v.definition from dag d
+    const { rows } = await tx.query<{ is_stale: boolean; version_id: number | null; definition: DagDefinition | null }>(
+      {
+        name: "read_dag_for_run",
+        text: `select d.is_stale, v.id as version_id, v.definition from dag d
         left join dag_version v on v.id = d.current_version_id where d.dag_id = $1`,
-      values: [run.dag_id],
-    });
+        values: [run.dag_id],
+      },
+    );
     const dag = rows[0];
-    if (!dag || !dag.definition || dag.version_id === null) throw failure("not_found", `there is no DAG "${run.dag_id}"`);
+    if (!dag || !dag.definition || dag.version_id === null)
+      throw failure("not_found", `there is no DAG "${run.dag_id}"`);
     if (dag.is_stale) throw failure("dag_stale", `the file of DAG "${run.dag_id}" is gone; put it back to run it`);
     const logicalDate = run.logical_date === null ? null : new Date(run.logical_date);
     const runAfter = run.run_after === null ? (logicalDate ?? now) : new Date(run.run_after);

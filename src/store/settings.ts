@@ -3,7 +3,8 @@
 import type { Queryable } from "./database.ts";
 
 export async function loadSecret(db: Queryable, name: string, make: () => string, now: Date): Promise<string> {
-  const read = async () => (await db.query<{ value: string }>({ text: "select value from setting where name = $1", values: [name] })).rows[0];
+  const read = async () =>
+    (await db.query<{ value: string }>({ text: "select value from setting where name = $1", values: [name] })).rows[0];
   const known = await read();
   if (known) return known.value;
   const { rows } = await db.query<{ value: string }>({

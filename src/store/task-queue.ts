@@ -74,7 +74,11 @@ export async function queueReadyTasks(
     const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
     const chosen = plan.queue.flatMap((id) => byId.get(id) ?? []);
     await insertAttempts(tx, versions, placement, chosen, now);
-    return { queued: chosen.length, held: plan.hold.length, more: candidates.length === limits.batch && chosen.length > 0 };
+    return {
+      queued: chosen.length,
+      held: plan.hold.length,
+      more: candidates.length === limits.batch && chosen.length > 0,
+    };
   });
 }
 
@@ -103,7 +107,9 @@ async function readCandidates(tx: Queryable, batch: number): Promise<Candidate[]
 /** Instances beyond what was read of a full run wait for its limit: said once for each, in one statement. */
 async function explainRest(tx: Queryable, candidates: readonly Candidate[]): Promise<void> {
   const limits = new Map(candidates.map(({ run_id, run_limit }) => [run_id, run_limit]));
-  const full = [...limits].filter(([runId, limit]) => candidates.filter(({ run_id }) => run_id === runId).length === limit);
+  const full = [...limits].filter(
+    ([runId, limit]) => candidates.filter(({ run_id }) => run_id === runId).length === limit,
+  );
   if (full.length === 0) return;
   await tx.query({
     name: "explain_rest",

@@ -44,19 +44,25 @@ export function createApiCaller(address: string, attemptId: string, clock: Clock
         headers["content-type"] = "application/json";
         headers["content-length"] = Buffer.byteLength(call.body);
       }
-      const signal = call.signal ? AbortSignal.any([call.signal, AbortSignal.timeout(timeoutMs)]) : AbortSignal.timeout(timeoutMs);
-      const request = client.request(new URL(call.action, base), { method: call.method, agent, headers, signal }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () => {
-          resolve({
-            status: response.statusCode ?? 0,
-            body: Buffer.concat(chunks).toString("utf8"),
-            retryAfterMs: (Number(response.headers["retry-after"]) || 0) * 1000,
+      const signal = call.signal
+        ? AbortSignal.any([call.signal, AbortSignal.timeout(timeoutMs)])
+        : AbortSignal.timeout(timeoutMs);
+      const request = client.request(
+        new URL(call.action, base),
+        { method: call.method, agent, headers, signal },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on("data", (chunk: Buffer) => chunks.push(chunk));
+          response.on("error", reject);
+          response.on("end", () => {
+            resolve({
+              status: response.statusCode ?? 0,
+              body: Buffer.concat(chunks).toString("utf8"),
+              retryAfterMs: (Number(response.headers["retry-after"]) || 0) * 1000,
+            });
           });
-        });
-      });
+        },
+      );
       request.on("error", reject);
       request.end(call.body ?? undefined);
     });

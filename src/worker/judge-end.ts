@@ -41,18 +41,37 @@ export function judgeThrown(thrown: unknown, aborted: Aborted | null): FinishReq
 
 export function reportTimeout(seconds: number, stack: string | null): FailureReport {
   const message = `it ran longer than its execution timeout of ${seconds} s`;
-  return { state: "failed", kind: "timed_out", retryable: true, exit_code: null, error: { name: "TimeoutError", message, stack } };
+  return {
+    state: "failed",
+    kind: "timed_out",
+    retryable: true,
+    exit_code: null,
+    error: { name: "TimeoutError", message, stack },
+  };
 }
 
 export function reportCancelled(reason: string, stack: string | null): FailureReport {
   const message = cut(reason, LONGEST.message);
-  return { state: "failed", kind: "cancelled", retryable: false, exit_code: null, error: { name: "AbortError", message, stack } };
+  return {
+    state: "failed",
+    kind: "cancelled",
+    retryable: false,
+    exit_code: null,
+    error: { name: "AbortError", message, stack },
+  };
 }
 
 /** code 0 too: without a return there is no result. */
 export function reportExit(code: number, stack: string | null): FailureReport {
-  const message = code === 0 ? "called process.exit(0) before it returned, so it has no result" : `called process.exit(${code})`;
-  return { state: "failed", kind: "task_failed", retryable: true, exit_code: code, error: { name: "ProcessExit", message, stack } };
+  const message =
+    code === 0 ? "called process.exit(0) before it returned, so it has no result" : `called process.exit(${code})`;
+  return {
+    state: "failed",
+    kind: "task_failed",
+    retryable: true,
+    exit_code: code,
+    error: { name: "ProcessExit", message, stack },
+  };
 }
 
 /** A failure that no repetition can better. */

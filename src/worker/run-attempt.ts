@@ -125,7 +125,11 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
   process.on("beforeExit", () => {
-    fail(new Error("the task's function never settles: it waits for something, but nothing is under way that could bring it"));
+    fail(
+      new Error(
+        "the task's function never settles: it waits for something, but nothing is under way that could bring it",
+      ),
+    );
   });
   process.exit = (code) => {
     const number = Number(code ?? process.exitCode ?? 0);
@@ -149,7 +153,11 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
     const run = dag?.functions[context.task_id];
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
-    end({ kind: "end", report: reportFault("BundleMismatch", `the bundle ${bundle.hash} has ${missing}`), exitCode: 0 });
+    end({
+      kind: "end",
+      report: reportFault("BundleMismatch", `the bundle ${bundle.hash} has ${missing}`),
+      exitCode: 0,
+    });
     return null;
   }
 }

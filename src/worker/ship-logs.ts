@@ -46,7 +46,14 @@ export function createLogShipper({ callApi, token, clock, onShipped, onStale }: 
 
   const shipBatch = async (): Promise<void> => {
     const { lines, body } = takeBatch();
-    const answer = await callApi({ method: "POST", action: "logs", token, body, deadline: Infinity, signal: abandon.signal });
+    const answer = await callApi({
+      method: "POST",
+      action: "logs",
+      token,
+      body,
+      deadline: Infinity,
+      signal: abandon.signal,
+    });
     const [first] = lines;
     switch (answer.kind) {
       case "ok":
@@ -62,7 +69,8 @@ export function createLogShipper({ callApi, token, clock, onShipped, onStale }: 
         lines.forEach(onShipped);
         const event = `[windlass] ${lines.length} log lines are missing here: the API refused them: ${answer.detail}`;
         // One line of our own is not worth a second try.
-        if (first && !first.event.startsWith("[windlass]")) queue.unshift({ ...first, level: "error", event: event.slice(0, 4_096) });
+        if (first && !first.event.startsWith("[windlass]"))
+          queue.unshift({ ...first, level: "error", event: event.slice(0, 4_096) });
         return;
       }
       case "away":

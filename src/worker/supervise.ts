@@ -12,7 +12,14 @@ import { createApiCaller } from "./call-api.ts";
 import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
 import { createLogShipper } from "./ship-logs.ts";
-import { type AbortCause, CELL, type FromSupervisor, type SupervisorData, type ToSupervisor, weighLine } from "./supervisor-link.ts";
+import {
+  type AbortCause,
+  CELL,
+  type FromSupervisor,
+  type SupervisorData,
+  type ToSupervisor,
+  weighLine,
+} from "./supervisor-link.ts";
 
 type Begin = Extract<ToSupervisor, { kind: "begin" }>;
 
@@ -80,7 +87,8 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     leave(WORKER_EXIT[cause], FENCED_EXIT_MS);
   };
 
-  const leaveStale = (detail: string) => leaveFenced("stale", `the attempt is no longer the current one (${detail}); stopping at once`);
+  const leaveStale = (detail: string) =>
+    leaveFenced("stale", `the attempt is no longer the current one (${detail}); stopping at once`);
 
   /** Flushes, reports and leaves; the first call counts. */
   const end = async (report: FinishRequest | null, exitCode: number, graceMs: number) => {

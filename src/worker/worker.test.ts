@@ -1,6 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ExecutionServer, type ServedAttempt, type ServedTask, startExecutionServer } from "../../test/support/execution-server.ts";
+import {
+  type ExecutionServer,
+  type ServedAttempt,
+  type ServedTask,
+  startExecutionServer,
+} from "../../test/support/execution-server.ts";
 import { bundleWorker, startWorker, type WorkerBundle, type WorkerProcess } from "../../test/support/worker.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
 
@@ -15,7 +20,11 @@ interface Run extends WorkerProcess, AsyncDisposable {
   attempt: ServedAttempt;
 }
 
-async function run(task: ServedTask, prepare: (server: ExecutionServer) => void = () => {}, wrapper: string[] = []): Promise<Run> {
+async function run(
+  task: ServedTask,
+  prepare: (server: ExecutionServer) => void = () => {},
+  wrapper: string[] = [],
+): Promise<Run> {
   const server = await startExecutionServer();
   const attempt = server.serve(task);
   prepare(server);
@@ -71,13 +80,17 @@ test.for([
   ["no_retry", { state: "failed", kind: "task_failed", retryable: false }],
   ["skip", { state: "skipped", reason: "nothing to do" }],
 ] as const)("an error marked %s ends the task so", async ([mark, report]) => {
-  await using it = await run({ run: `throw Object.assign(new Error("nothing to do"), { [Symbol.for("windlass.${mark}")]: true });` });
+  await using it = await run({
+    run: `throw Object.assign(new Error("nothing to do"), { [Symbol.for("windlass.${mark}")]: true });`,
+  });
   await it.ended;
   expect(it.attempt.finishes).toMatchObject([report]);
 });
 
 test("an error that cannot be read is a failure all the same", async () => {
-  await using it = await run({ run: `throw Object.defineProperty(new Error("x"), "message", { get() { throw new Error("no"); } });` });
+  await using it = await run({
+    run: `throw Object.defineProperty(new Error("x"), "message", { get() { throw new Error("no"); } });`,
+  });
   await it.ended;
   expect(it.attempt.finishes).toMatchObject([{ kind: "task_failed", error: { name: "UnreadableError" } }]);
 });
@@ -85,7 +98,9 @@ test("an error that cannot be read is a failure all the same", async () => {
 test("a value that is no error can be thrown", async () => {
   await using it = await run({ run: `throw { code: 5 };` });
   await it.ended;
-  expect(it.attempt.finishes).toMatchObject([{ kind: "task_failed", error: { name: "NotAnError", message: "{ code: 5 }", stack: null } }]);
+  expect(it.attempt.finishes).toMatchObject([
+    { kind: "task_failed", error: { name: "NotAnError", message: "{ code: 5 }", stack: null } },
+  ]);
 });
 
 test("an endless loop goes on heart-beating and ends at its timeout", async () => {
@@ -104,7 +119,11 @@ const NEW_PID_SPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork"
 const canUnshare = spawnSync(NEW_PID_SPACE[0] ?? "", [...NEW_PID_SPACE.slice(1), "true"]).status === 0;
 
 test.runIf(canUnshare)("an endless loop ends at its timeout in a process that is PID 1, too", async () => {
-  await using it = await run({ run: `console.log(process.pid); for (;;);`, executionTimeout: 0.5 }, () => {}, NEW_PID_SPACE);
+  await using it = await run(
+    { run: `console.log(process.pid); for (;;);`, executionTimeout: 0.5 },
+    () => {},
+    NEW_PID_SPACE,
+  );
   // unshare passes on the exit code of its child, which a trap instruction ended.
   const { code, signal } = await it.ended;
   expect([code, signal]).not.toEqual([0, null]);
@@ -205,7 +224,11 @@ test.for([
     },
   ],
 ] as const)("with the API %s for the heartbeat timeout, the worker fences itself", async ([, silence]) => {
-  await using it = await run({ run: `${UNTIL_ABORT} throw runtime.signal.reason;`, heartbeatInterval: 0.2, heartbeatTimeout: 1 });
+  await using it = await run({
+    run: `${UNTIL_ABORT} throw runtime.signal.reason;`,
+    heartbeatInterval: 0.2,
+    heartbeatTimeout: 1,
+  });
   await it.server.until(() => it.attempt.heartbeats > 0);
   await silence(it);
   const { code, stderr } = await it.ended;
@@ -217,9 +240,13 @@ test.for([
   [0, "called process.exit(0) before it returned, so it has no result"],
   [3, "called process.exit(3)"],
 ] as const)("process.exit(%i) is a failure that says so, and nothing runs after it", async ([code, message]) => {
-  await using it = await run({ run: `console.log("before"); try { process.exit(${code}); } finally { console.log("after"); }` });
+  await using it = await run({
+    run: `console.log("before"); try { process.exit(${code}); } finally { console.log("after"); }`,
+  });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);
-  expect(it.attempt.finishes).toMatchObject([{ state: "failed", kind: "task_failed", exit_code: code, error: { name: "ProcessExit", message } }]);
+  expect(it.attempt.finishes).toMatchObject([
+    { state: "failed", kind: "task_failed", exit_code: code, error: { name: "ProcessExit", message } },
+  ]);
   expect(events(it.attempt)).toEqual(["before"]);
 });
 
@@ -237,7 +264,9 @@ test.for([
 test("a task that waits for nothing is found out", async () => {
   await using it = await run({ run: `await new Promise(() => {});` });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);
-  expect(it.attempt.finishes).toMatchObject([{ kind: "task_failed", error: { message: expect.stringContaining("never settles") } }]);
+  expect(it.attempt.finishes).toMatchObject([
+    { kind: "task_failed", error: { message: expect.stringContaining("never settles") } },
+  ]);
 });
 
 test("10,000 lines arrive complete and in order, and reach the real stdout too", async () => {
@@ -265,9 +294,14 @@ test("lines are joined, split, cleaned and told apart by stream", async () => {
 
 test("lines that the API cannot take in time are dropped and counted", async () => {
   let isAway = true;
-  await using it = await run({ run: `for (let i = 0; i < 3_000; i += 1) console.log(i + "x".repeat(4_000)); console.error("blocked no more"); return 1;` }, (server) => {
-    server.intercept = (action) => (action === "logs" && isAway ? 503 : null);
-  });
+  await using it = await run(
+    {
+      run: `for (let i = 0; i < 3_000; i += 1) console.log(i + "x".repeat(4_000)); console.error("blocked no more"); return 1;`,
+    },
+    (server) => {
+      server.intercept = (action) => (action === "logs" && isAway ? 503 : null);
+    },
+  );
   // What the API does not take goes through to the real streams all the same.
   it.child.stderr?.once("data", () => (isAway = false));
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);
@@ -279,7 +313,11 @@ test("lines that the API cannot take in time are dropped and counted", async () 
 
 test.for([
   ["not JSON", `return { rows: [1, { when: new Date(0) }] };`, "result.rows[1].when is a Date, not plain JSON data"],
-  ["too large", `return "x".repeat(300_000);`, "the result has 300002 bytes as JSON, at most 262144 are kept; store it elsewhere and return a reference to it"],
+  [
+    "too large",
+    `return "x".repeat(300_000);`,
+    "the result has 300002 bytes as JSON, at most 262144 are kept; store it elsewhere and return a reference to it",
+  ],
 ] as const)("a result that is %s fails the task and says where", async ([, body, message]) => {
   await using it = await run({ run: body });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);
@@ -307,6 +345,8 @@ test("from process start to the first line of user code", async () => {
   }
   times.sort((a, b) => a - b);
   const median = times[10];
-  process.stdout.write(`worker start to first user line: median ${median?.toFixed(0)} ms of 20, fastest ${times[0]?.toFixed(0)} ms\n`);
+  process.stdout.write(
+    `worker start to first user line: median ${median?.toFixed(0)} ms of 20, fastest ${times[0]?.toFixed(0)} ms\n`,
+  );
   expect(median).toBeLessThan(1_000);
 });

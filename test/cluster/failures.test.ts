@@ -78,14 +78,24 @@ it("ends each as it should, with its reason in the API", async () => {
     expect(state).toBe("failed");
     expect(reason).toBeTruthy();
   }
-  expect(await last("exits")).toMatchObject({ kind: "task_failed", exit_code: 3, error: { message: "called process.exit(3)" } });
+  expect(await last("exits")).toMatchObject({
+    kind: "task_failed",
+    exit_code: 3,
+    error: { message: "called process.exit(3)" },
+  });
   expect(await last("dies")).toMatchObject({ kind: "task_failed", exit_code: 4 });
   const thrown = await last("throws");
-  expect(thrown).toMatchObject({ kind: "task_failed", error: { name: "TypeError", message: "the author's own error" } });
+  expect(thrown).toMatchObject({
+    kind: "task_failed",
+    error: { name: "TypeError", message: "the author's own error" },
+  });
   const line = DAG.split("\n").findIndex((text) => text.includes("the author's own error")) + 1;
   expect(thrown.error?.stack).toContain(`failures.ts:${line}:`);
   expect(await last("hungry")).toMatchObject({ kind: "out_of_memory", reason: expect.stringContaining("96Mi") });
-  expect(await last("pulls")).toMatchObject({ kind: "image_error", reason: expect.stringContaining("there-is-no:such-image") });
+  expect(await last("pulls")).toMatchObject({
+    kind: "image_error",
+    reason: expect.stringContaining("there-is-no:such-image"),
+  });
   expect(await last("sleeps")).toMatchObject({ kind: "timed_out", reason: expect.stringContaining("1 s") });
   expect(await last("spins")).toMatchObject({ kind: "timed_out", reason: expect.stringContaining("1 s") });
   await windlass.waitForNoPods();

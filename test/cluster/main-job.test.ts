@@ -42,12 +42,22 @@ async function expectNoTrace(seconds: number, disturb: (effects: Effects) => Pro
     const runId = await windlass.trigger("effects", { url: effects.url, seconds });
     await disturb(effects);
     const { run, tasks } = await windlass.waitForRun("effects", runId);
-    const failed = tasks.filter(({ state }) => state !== "success").map(({ task_id, state, reason }) => ({ task_id, state, reason }));
+    const failed = tasks
+      .filter(({ state }) => state !== "success")
+      .map(({ task_id, state, reason }) => ({ task_id, state, reason }));
     expect(failed).toEqual([]);
     expect(run.state).toBe("success");
     expect(effects.findRepeats()).toEqual([]);
     const begun = effects.all().filter(({ event }) => event === "begin");
-    expect(begun.map(({ task }) => task).toSorted()).toEqual(["check", "flaky", "grow_1", "grow_2", "grow_3", "grow_4", "seed"]);
+    expect(begun.map(({ task }) => task).toSorted()).toEqual([
+      "check",
+      "flaky",
+      "grow_1",
+      "grow_2",
+      "grow_3",
+      "grow_4",
+      "seed",
+    ]);
     expect(new Set(begun.map(({ pod }) => pod)).size).toBe(begun.length);
     await windlass.waitForNoPods();
   } finally {
@@ -62,7 +72,9 @@ describe("on a real cluster", () => {
     expect(run.state).toBe("success");
     expect(tasks).toHaveLength(7);
     const path = `/api/v2/dags/fan_out/dagRuns/${encodeURIComponent(runId)}/taskInstances`;
-    const tries = await Promise.all(tasks.map(({ task_id }) => windlass.rest.get(`${path}/${task_id}/tries`, triesAnswer)));
+    const tries = await Promise.all(
+      tasks.map(({ task_id }) => windlass.rest.get(`${path}/${task_id}/tries`, triesAnswer)),
+    );
     const attempts = tries.flatMap((answer) => answer.task_instances.flatMap((one) => one.attempts));
     expect(attempts).toHaveLength(ATTEMPTS);
     expect(new Set(attempts.map(({ pod_name }) => pod_name)).size).toBe(ATTEMPTS);
@@ -77,7 +89,12 @@ describe("on a real cluster", () => {
 
   it("survives kill -9 of the scheduler while pods are pending", () =>
     expectNoTrace(1, async () => {
-      await pollUntil(windlass.listPods, (pods) => pods.some((pod) => pod.snapshot.phase === "Pending"), () => "no pod is pending", 30_000);
+      await pollUntil(
+        windlass.listPods,
+        (pods) => pods.some((pod) => pod.snapshot.phase === "Pending"),
+        () => "no pod is pending",
+        30_000,
+      );
       await scheduler.kill();
       scheduler = await windlass.startScheduler();
     }));
@@ -86,7 +103,9 @@ describe("on a real cluster", () => {
     expectNoTrace(3, async (effects) => {
       await effects.waitFor((seen) => seen.some(({ task }) => task.startsWith("grow")));
       await scheduler.kill();
-      await effects.waitFor((seen) => seen.filter(({ task, event }) => task.startsWith("grow") && event === "end").length === 4);
+      await effects.waitFor(
+        (seen) => seen.filter(({ task, event }) => task.startsWith("grow") && event === "end").length === 4,
+      );
       scheduler = await windlass.startScheduler();
     }));
 
@@ -105,7 +124,9 @@ describe("on a real cluster", () => {
       await effects.waitFor((seen) => seen.length > 0);
       await rm(join(windlass.dagsFolder, "effects.ts"));
     });
-    await expect(windlass.trigger("effects", { url: "http://unused" })).rejects.toThrow(/file of DAG "effects" is gone/);
+    await expect(windlass.trigger("effects", { url: "http://unused" })).rejects.toThrow(
+      /file of DAG "effects" is gone/,
+    );
     await copyFile(EFFECTS_DAG, join(windlass.dagsFolder, "effects.ts"));
   });
 

@@ -58,7 +58,8 @@ beforeAll(async () => {
 });
 afterAll(() => windlass?.stop());
 
-const medianOf = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const medianOf = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 async function run(dagId: string) {
   const runId = await windlass.trigger(dagId);
@@ -75,9 +76,19 @@ async function describeHops(tasks: readonly TaskInstanceAnswer[], path: string):
   for (const { task_id, scheduled_when, queued_when, end_date } of tasks) {
     const { task_instances } = await windlass.rest.get(`${path}/${task_id}/tries`, triesAnswer);
     const attempt = task_instances.at(-1)?.attempts.at(-1);
-    const marks = { scheduled: scheduled_when, queued: queued_when, launched: attempt?.launched_at ?? null, started: attempt?.started_at ?? null, end: end_date };
+    const marks = {
+      scheduled: scheduled_when,
+      queued: queued_when,
+      launched: attempt?.launched_at ?? null,
+      started: attempt?.started_at ?? null,
+      end: end_date,
+    };
     if (before !== null) {
-      lines.push(Object.entries(marks).map(([name, at]) => `${name} ${since(at, before)}`).join(", "));
+      lines.push(
+        Object.entries(marks)
+          .map(([name, at]) => `${name} ${since(at, before)}`)
+          .join(", "),
+      );
     }
     before = end_date;
   }

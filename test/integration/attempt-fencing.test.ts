@@ -7,7 +7,14 @@ import { endOverdueAttempts } from "../../src/store/attempt-overdue.ts";
 import { recordHeartbeat, releaseQuarantine } from "../../src/store/heartbeats.ts";
 import { acquireLease, releaseLease } from "../../src/store/leases.ts";
 import { loadPosition, recordObservations } from "../../src/store/observations.ts";
-import { dagOf, type LaunchedAttempt, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+import {
+  dagOf,
+  type LaunchedAttempt,
+  openStoreBundle,
+  outcomeOf,
+  type StoreBundle,
+  taskOf,
+} from "../support/store-bundle.ts";
 
 let store: StoreBundle;
 beforeEach(async () => {
@@ -138,7 +145,12 @@ describe("an attempt", () => {
     const [first] = await claimAttempts(store.db, claim, store.now());
     if (!first) throw new Error("nothing to claim");
     const later = new Date(store.now().getTime() + 5_000);
-    const putOff = { attempt_id: first.attempt_id, kind: "put_off" as const, reason: "exceeded quota: pods", launch_after: later };
+    const putOff = {
+      attempt_id: first.attempt_id,
+      kind: "put_off" as const,
+      reason: "exceeded quota: pods",
+      launch_after: later,
+    };
     await recordLaunches(store.db, store.rules, [putOff], store.now());
     const { rows } = await store.db.query({ text: "select state, waiting_reason, launch_failures from attempt" });
     expect(rows).toEqual([{ state: "queued", waiting_reason: "exceeded quota: pods", launch_failures: 1 }]);
@@ -185,13 +197,22 @@ describe("a watch's position", () => {
     expect(await acquireLease(store.db, "watch", "me", 60_000)).toEqual(mine);
     const batch = { observations: [seen(attempt)], position: { key: "k", resource_version: "17" }, lease: mine };
     await recordObservations(store.db, store.rules, batch, store.now());
-    expect(await loadPosition(store.db, "k")).toEqual({ resource_version: "17", updated_at: store.now().toISOString() });
+    expect(await loadPosition(store.db, "k")).toEqual({
+      resource_version: "17",
+      updated_at: store.now().toISOString(),
+    });
 
     await releaseLease(store.db, mine);
     const theirs = await acquireLease(store.db, "watch", "other", 60_000);
     expect(Number(theirs?.token)).toBeGreaterThan(Number(mine.token));
-    const late = { ...batch, observations: [seen(attempt, { gone: true })], position: { key: "k", resource_version: "18" } };
-    await expect(recordObservations(store.db, store.rules, late, store.now())).rejects.toMatchObject({ code: "lease_lost" });
+    const late = {
+      ...batch,
+      observations: [seen(attempt, { gone: true })],
+      position: { key: "k", resource_version: "18" },
+    };
+    await expect(recordObservations(store.db, store.rules, late, store.now())).rejects.toMatchObject({
+      code: "lease_lost",
+    });
     expect((await loadPosition(store.db, "k"))?.resource_version).toBe("17");
     expect((await store.db.query({ text: "select outcome from attempt" })).rows).toEqual([{ outcome: null }]);
   });

@@ -58,7 +58,9 @@ describe("a run", () => {
       dagOf("d", [taskOf("a"), taskOf("gate", ["a"], { kind: "empty" }), taskOf("b", ["gate"]), taskOf("c", ["b"])]),
     );
     const run = await store.trigger("d");
-    const worked = await store.workThrough(({ context }) => ({ kind: context.task_id === "b" ? "skipped" : "success" }));
+    const worked = await store.workThrough(({ context }) => ({
+      kind: context.task_id === "b" ? "skipped" : "success",
+    }));
     expect(worked.map(({ context }) => context.task_id)).toEqual(["a", "b"]);
     expect(await store.states(run.id)).toEqual({ a: "success", b: "skipped", c: "skipped", gate: "success" });
     expect(await store.runState(run.id)).toBe("success");
@@ -89,7 +91,16 @@ describe("a run", () => {
 
   it("is advanced by one scheduler at a time, whoever comes", async () => {
     const middle = Array.from({ length: 40 }, (_, index) => taskOf(`m${index}`, ["a"]));
-    await store.save(dagOf("d", [taskOf("a"), ...middle, taskOf("z", middle.map((task) => task.task_id))]));
+    await store.save(
+      dagOf("d", [
+        taskOf("a"),
+        ...middle,
+        taskOf(
+          "z",
+          middle.map((task) => task.task_id),
+        ),
+      ]),
+    );
     const run = await store.trigger("d");
     await store.settle();
     const [first] = await store.launch();

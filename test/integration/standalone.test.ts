@@ -133,7 +133,12 @@ export default dag("slow", {}, () => {
   await waitForDag(rest, "slow");
   const runId = await triggerRun(rest, "slow");
   const read = () => readFile(ledger, "utf8").catch(() => "");
-  await pollUntil(read, (text) => text === "begin\n", (text) => text, 10_000);
+  await pollUntil(
+    read,
+    (text) => text === "begin\n",
+    (text) => text,
+    10_000,
+  );
   await first.kill();
   await start();
   expect((await listTasks(rest, "slow", runId)).find(({ task_id }) => task_id === "slow")?.state).toBe("running");
@@ -156,12 +161,18 @@ it("says in one line what keeps it from starting", async () => {
     `windlass: port ${port} on 127.0.0.1 is in use by another process; stop it, or set WINDLASS_LISTEN_PORT to another port`,
   );
   taken.close();
-  expect(await refuse({ WINDLASS_LISTEN_HOST: "0.0.0.0" })).toMatch(/^windlass: standalone runs without sign-in on loopback only.*$/);
-  expect(await refuse({ WINDLASS_PARALLELISM: "many" })).toMatch(/^windlass: WINDLASS_PARALLELISM is "many": .*an example is WINDLASS_PARALLELISM="256"$/);
+  expect(await refuse({ WINDLASS_LISTEN_HOST: "0.0.0.0" })).toMatch(
+    /^windlass: standalone runs without sign-in on loopback only.*$/,
+  );
+  expect(await refuse({ WINDLASS_PARALLELISM: "many" })).toMatch(
+    /^windlass: WINDLASS_PARALLELISM is "many": .*an example is WINDLASS_PARALLELISM="256"$/,
+  );
   expect(await refuse({ WINDLASS_DATA_FOLDER: "/dev/null/windlass" })).toMatch(
     /^windlass: cannot write to the data folder \/dev\/null\/windlass; .*$/,
   );
   await mkdir(join(folder, "postgres"));
   await writeFile(join(folder, "postgres", "PG_VERSION"), "12\n");
-  expect(await refuse({})).toMatch(/^windlass: the data folder \S+ was made by Postgres 12, this release brings \d+; .*$/);
+  expect(await refuse({})).toMatch(
+    /^windlass: the data folder \S+ was made by Postgres 12, this release brings \d+; .*$/,
+  );
 });

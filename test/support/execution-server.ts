@@ -6,7 +6,15 @@ import { EventEmitter } from "node:events";
 import type { AddressInfo } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { finishRequest, type FinishRequest, logRequest, type LogLine, type StartAnswer, startRequest, type StartRequest } from "../../src/contract/execution.ts";
+import {
+  finishRequest,
+  type FinishRequest,
+  logRequest,
+  type LogLine,
+  type StartAnswer,
+  startRequest,
+  type StartRequest,
+} from "../../src/contract/execution.ts";
 import { EXECUTION_PREFIX } from "../../src/contract/worker-process.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 
@@ -84,7 +92,8 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
     switch (action) {
       case "start": {
         const start = parse(startRequest, request);
-        if (attempt.starts.some((earlier) => earlier.worker_id !== start.worker_id)) return refuse(reply, 409, "attempt_stale");
+        if (attempt.starts.some((earlier) => earlier.worker_id !== start.worker_id))
+          return refuse(reply, 409, "attempt_stale");
         attempt.starts.push(start);
         return answerStart(attempt, task);
       }
@@ -105,7 +114,8 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
     // As a heartbeat has no body, fastify's own parser has nothing to say about it.
     const path = (action: ExecutionAction) => `${EXECUTION_PREFIX}/attempts/:id/${action}`;
     app.addHook("onResponse", async () => void changes.emit("change"));
-    for (const action of ["start", "logs", "finish"] as const) app.post(path(action), (request, reply) => handle(action, request, reply));
+    for (const action of ["start", "logs", "finish"] as const)
+      app.post(path(action), (request, reply) => handle(action, request, reply));
     app.put(path("heartbeat"), (request, reply) => handle("heartbeat", request, reply));
     await app.listen({ host: "127.0.0.1", port });
     ({ port } = app.server.address() as AddressInfo);

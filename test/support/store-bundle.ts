@@ -120,7 +120,10 @@ export async function openStoreBundle(): Promise<StoreBundle> {
       return Object.fromEntries(rows.map((row) => [row.task_id, row.state]));
     },
     runState: async (runId) => {
-      const { rows } = await db.query<{ state: string }>({ text: "select state from dag_run where id = $1", values: [runId] });
+      const { rows } = await db.query<{ state: string }>({
+        text: "select state from dag_run where id = $1",
+        values: [runId],
+      });
       return rows[0]?.state ?? "missing";
     },
     close: async () => {

@@ -27,7 +27,12 @@ export interface WorkerProcess {
 }
 
 /** @param wrapper a command that starts the worker in its turn */
-export function startWorker(file: string, server: ExecutionServer, attempt: ServedAttempt, wrapper: string[] = []): WorkerProcess {
+export function startWorker(
+  file: string,
+  server: ExecutionServer,
+  attempt: ServedAttempt,
+  wrapper: string[] = [],
+): WorkerProcess {
   const command = [...wrapper, process.execPath, file];
   const child = spawn(command[0] ?? process.execPath, command.slice(1), {
     stdio: ["ignore", "pipe", "pipe"],

@@ -33,7 +33,8 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
   const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
   const quiet = options.output === "json";
   const run = await runInProcess(dag, params, createRunner(dag, bundle), systemClock, (task) => {
-    if (!quiet && task.state !== "scheduled") print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
+    if (!quiet && task.state !== "scheduled")
+      print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
   });
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
@@ -44,9 +45,13 @@ function parseParams(text: string): JsonObject {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw failure("invalid_request", `--params is not JSON: ${messageOf(error)}; an example is --params '{"day":"2026-01-31"}'`, {
-      cause: error,
-    });
+    throw failure(
+      "invalid_request",
+      `--params is not JSON: ${messageOf(error)}; an example is --params '{"day":"2026-01-31"}'`,
+      {
+        cause: error,
+      },
+    );
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw failure("invalid_request", `--params must be a JSON object, such as '{"day":"2026-01-31"}'`);
@@ -61,16 +66,22 @@ async function loadDag(file: string, dagId: string | null): Promise<{ dag: Compi
   const dags = load(bundle, basename(path));
   const { errors } = checkDefinitions(dags.map((dag) => dag.definition));
   if (errors.length > 0) {
-    throw failure("invalid_dag", `${file}: ${errors.map((error) => `${error.path}: ${error.message}`).join("\n")}`, { errors });
+    throw failure("invalid_dag", `${file}: ${errors.map((error) => `${error.path}: ${error.message}`).join("\n")}`, {
+      errors,
+    });
   }
   const ids = dags.map((dag) => dag.definition.dag_id);
   const chosen = dagId === null ? dags : dags.filter((dag) => dag.definition.dag_id === dagId);
   const [dag] = chosen;
   if (!dag) {
-    const found = ids.length === 0 ? "exports no DAG; write `export default dag(...)`" : `has no DAG "${dagId}", but ${ids.join(", ")}`;
+    const found =
+      ids.length === 0
+        ? "exports no DAG; write `export default dag(...)`"
+        : `has no DAG "${dagId}", but ${ids.join(", ")}`;
     throw failure("invalid_dag", `${file} ${found}`);
   }
-  if (chosen.length > 1) throw failure("invalid_request", `${file} has several DAGs; choose one by --dag: ${ids.join(", ")}`);
+  if (chosen.length > 1)
+    throw failure("invalid_request", `${file} has several DAGs; choose one by --dag: ${ids.join(", ")}`);
   return { dag, bundle };
 }
 
@@ -79,7 +90,8 @@ function load(bundle: Bundle, filename: string): CompiledDag[] {
     return loadBundle(bundle.code);
   } catch (error) {
     if (isImportFailure(error)) throw error;
-    const mapped = error instanceof Error ? mapStack(error.stack ?? error.message, bundle.sourceMap, bundle.hash) : null;
+    const mapped =
+      error instanceof Error ? mapStack(error.stack ?? error.message, bundle.sourceMap, bundle.hash) : null;
     const line = mapped?.line == null ? "" : `:${mapped.line}`;
     throw failure("invalid_dag", `${mapped?.file ?? filename}${line}: ${messageOf(error)}`, { cause: error });
   }
@@ -89,7 +101,10 @@ function createRunner(dag: CompiledDag, bundle: Bundle): AttemptRunner {
   return async (task, inputs, runtime) => {
     const run = dag.functions[task.task_id];
     if (!run) throw new Error(`task ${task.task_id} has no function`);
-    const signal = task.execution_timeout === null ? new AbortController().signal : AbortSignal.timeout(task.execution_timeout * 1000);
+    const signal =
+      task.execution_timeout === null
+        ? new AbortController().signal
+        : AbortSignal.timeout(task.execution_timeout * 1000);
     try {
       const timedOut = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -105,7 +120,12 @@ function createRunner(dag: CompiledDag, bundle: Bundle): AttemptRunner {
 
 function describeError(error: unknown, bundle: Bundle, timeout: number | null): Outcome {
   if (timeout !== null) {
-    return { kind: "timed_out", reason: `it ran longer than its execution timeout of ${timeout} s`, exit_code: null, error: null };
+    return {
+      kind: "timed_out",
+      reason: `it ran longer than its execution timeout of ${timeout} s`,
+      exit_code: null,
+      error: null,
+    };
   }
   const thrown = error instanceof Error ? error : new Error(String(error));
   if (SKIP in thrown) return { kind: "skipped", reason: thrown.message, exit_code: null, error: null };

@@ -88,13 +88,17 @@ async function readTasks(client: RestClient, path: string): Promise<Instance[]> 
 }
 
 async function describeTasks(client: RestClient, path: string): Promise<string> {
-  const tasks = (await readTasks(client, path)).toSorted((a, b) => (a.start_date ?? "").localeCompare(b.start_date ?? ""));
+  const tasks = (await readTasks(client, path)).toSorted((a, b) =>
+    (a.start_date ?? "").localeCompare(b.start_date ?? ""),
+  );
   const rows = await Promise.all(
     tasks.map(async (task) => [
       task.task_id,
       task.state ?? "waiting",
       task.duration === null ? "" : `${task.duration.toFixed(2)} s`,
-      task.state === "success" ? await readResult(client, `${path}/taskInstances/${task.task_id}`) : (task.reason ?? ""),
+      task.state === "success"
+        ? await readResult(client, `${path}/taskInstances/${task.task_id}`)
+        : (task.reason ?? ""),
     ]),
   );
   return formatTable(["task", "state", "duration", "result"], rows);
@@ -115,7 +119,11 @@ function formatTable(head: string[], rows: string[][]): string {
   const cut = (text: string) => (text.length > RESULT_WIDTH ? `${text.slice(0, RESULT_WIDTH - 1)}…` : text);
   const shown = rows.map((row) => row.map(cut));
   const widths = head.map((title, column) => Math.max(title.length, ...shown.map((row) => row[column]?.length ?? 0)));
-  const line = (row: string[]) => row.map((text, column) => text.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const line = (row: string[]) =>
+    row
+      .map((text, column) => text.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   return [styleText("bold", line(head)), ...shown.map((row) => colour(row[1] ?? "", line(row)))].join("\n");
 }
 

@@ -18,7 +18,9 @@ async function act<T>(url: string, name: string, seconds: number, result: T): Pr
   return result;
 }
 
-const seed = task("seed", ({ url, seconds }: { url: string; seconds: number }) => act(url, "seed", seconds, { start: 1 }));
+const seed = task("seed", ({ url, seconds }: { url: string; seconds: number }) =>
+  act(url, "seed", seconds, { start: 1 }),
+);
 
 const grow = task(
   "grow",

@@ -15,7 +15,8 @@ export async function waitForNoPods(http: KubernetesHttp, namespace: string, lim
   await pollUntil(
     () => listAllPods(http, namespace),
     (pods) => pods.length === 0,
-    (pods) => `these pods are left in ${namespace}: ${pods.map((pod) => `${pod.name} (${pod.snapshot.phase})`).join(", ")}`,
+    (pods) =>
+      `these pods are left in ${namespace}: ${pods.map((pod) => `${pod.name} (${pod.snapshot.phase})`).join(", ")}`,
     limitMs,
   );
 }

@@ -20,7 +20,11 @@ export interface Process {
 }
 
 /** @param ready text of the log line that says it works */
-export async function startProcess(args: readonly string[], env: Record<string, string>, ready: string): Promise<Process> {
+export async function startProcess(
+  args: readonly string[],
+  env: Record<string, string>,
+  ready: string,
+): Promise<Process> {
   const child = spawn(COMMAND, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");
   exited.catch(() => {});

@@ -27,7 +27,12 @@ export async function waitForDag(rest: RestClient, dagId: string): Promise<void>
         throw error;
       },
     );
-  await pollUntil(isThere, (there) => there, () => `there is no DAG ${dagId}`, DAG_LIMIT_MS);
+  await pollUntil(
+    isThere,
+    (there) => there,
+    () => `there is no DAG ${dagId}`,
+    DAG_LIMIT_MS,
+  );
 }
 
 /** Returns the run's id. */
@@ -53,7 +58,8 @@ export async function waitForRun(
   const run = await pollUntil(
     ask,
     (answer) => answer !== null && states.includes(answer.state),
-    (answer) => `run ${runId} of ${dagId} is ${answer === null ? "out of sight: the API does not answer" : answer.state}`,
+    (answer) =>
+      `run ${runId} of ${dagId} is ${answer === null ? "out of sight: the API does not answer" : answer.state}`,
     limitMs,
   );
   if (run === null) throw new Error("a run that fits is never null");
@@ -66,7 +72,13 @@ export async function listTasks(rest: RestClient, dagId: string, runId: string):
 }
 
 /** All that an attempt's tries have written so far, a line each. */
-export async function readLog(rest: RestClient, dagId: string, runId: string, taskId: string, tryNumber: number): Promise<string> {
+export async function readLog(
+  rest: RestClient,
+  dagId: string,
+  runId: string,
+  taskId: string,
+  tryNumber: number,
+): Promise<string> {
   const path = `/api/v2/dags/${dagId}/dagRuns/${encodeURIComponent(runId)}/taskInstances/${taskId}/logs/${tryNumber}?full_content=true`;
   return (await rest.get(path, logAnswer)).content.map(({ event }) => event).join("\n");
 }
