@@ -102,7 +102,7 @@ export interface EndedProcess {
  * Seconds until a process whose end nobody saw must have stopped: a worker ends itself when it is refused, or has not
  * been heard for `fence` seconds.
  */
-export function quarantineOf(process: EndedProcess, fence: number, now: Date): number {
-  if (process.process_ended || process.heartbeat_at === null) return 0;
-  return Math.max(0, fence - (now.getTime() - process.heartbeat_at.getTime()) / 1000);
+export function quarantineOf(ended: EndedProcess, fence: number, now: Date): number {
+  if (ended.process_ended || ended.heartbeat_at === null) return 0;
+  return Math.max(0, fence - (now.getTime() - ended.heartbeat_at.getTime()) / 1000);
 }
