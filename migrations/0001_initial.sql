@@ -70,6 +70,8 @@ create table dag_run (
 -- One scheduled run per instant: the guard against two schedulers, catchup and backfill alike.
 create unique index dag_run_logical_date on dag_run (dag_id, logical_date) where logical_date is not null;
 create index dag_run_unfinished on dag_run (dag_id, run_after) where state in ('queued', 'running');
+create index dag_run_ended on dag_run (end_date) where end_date is not null;
+create index dag_run_version on dag_run (version_id);
 create index dag_run_recent on dag_run (dag_id, run_after desc);
 
 create table task_instance (

@@ -214,9 +214,11 @@ CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_na
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
+CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, run_after DESC);
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);

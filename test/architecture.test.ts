@@ -26,7 +26,11 @@ const IMPORT_TABLE: ImportTable = {
   store: { from: ["core", "lifecycle"], types: ["contract"], packages: ["pg"], node: true },
   kubernetes: { from: ["core", "lifecycle"], packages: ["@kubernetes/client-node", "undici"], node: true },
   executors: { from: ["core", "contract", "lifecycle", "kubernetes"], node: true },
-  scheduler: { from: ["core", "contract", "lifecycle", "store", "dags", "executors/executor.ts"], node: true },
+  scheduler: {
+    from: ["core", "contract", "lifecycle", "store", "dags", "executors/executor.ts"],
+    packages: ["node-cron"],
+    node: true,
+  },
   // load-bundle.ts alone: esbuild must never reach a pod.
   worker: { from: ["sdk", "core", "contract", "lifecycle", "dags/load-bundle.ts"], node: true },
   api: {

@@ -13,6 +13,7 @@ import { systemClock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { createLoop } from "../lifecycle/loop.ts";
 import { combineServices, type Service } from "../lifecycle/service.ts";
+import { createUpkeep } from "../scheduler/upkeep.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import { reconcileDagFiles, removeDagFile, saveDagFile, saveImportFault } from "../store/dag-files.ts";
@@ -105,7 +106,15 @@ export async function composeScheduler(
     metrics: metrics.registry,
     log,
   });
-  return combineServices("scheduler", [composeDagProcessor(role, db), scheduler, probes]);
+  const upkeep = createUpkeep({
+    db,
+    clock,
+    log,
+    holder,
+    expression: configuration.WINDLASS_UPKEEP_SCHEDULE,
+    retentionDays: configuration.WINDLASS_RETENTION_DAYS,
+  });
+  return combineServices("scheduler", [composeDagProcessor(role, db), scheduler, upkeep, probes]);
 }
 
 export function composeDagProcessor({ configuration, log }: Role, db: Database): Service {

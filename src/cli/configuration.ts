@@ -2,6 +2,7 @@
 // environment only; a wrong one stops the process with its name, what is wrong, and an example.
 
 import { availableParallelism, hostname } from "node:os";
+import { validate } from "node-cron";
 import { z } from "zod";
 import { failure, type FieldError } from "../core/errors.ts";
 import { LOG_LEVELS } from "../lifecycle/log.ts";
@@ -149,6 +150,18 @@ export const SETTINGS = {
     null,
     "/home/me/.kube/config",
     "A kubeconfig file, to run the scheduler outside the cluster. Without it: KUBECONFIG, then the pod's own service account.",
+  ),
+  WINDLASS_RETENTION_DAYS: setting(
+    integer(0, 36_500),
+    "0",
+    "90",
+    "Days that ended runs are kept, with their logs and results; 0 keeps them for ever.",
+  ),
+  WINDLASS_UPKEEP_SCHEDULE: setting(
+    z.string().refine(validate, "not a cron expression"),
+    "17 3 * * *",
+    "17 3 * * *",
+    "When history older than that is deleted, in UTC.",
   ),
   WINDLASS_DATA_FOLDER: setting(
     z.string().min(1),
