@@ -208,7 +208,17 @@ type Command = [command: string, args: string[]];
 function as(account: Account | null, command: string, args: string[]): Command {
   if (!account) return [command, args];
   const identity = [`--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
-  return ["setpriv", [...identity, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", command, ...args]];
+  return [
+    "setpriv",
+    [
+      ...identity,
+      "--inh-caps=+dac_override",
+      "--ambient-caps=+dac_override",
+      "--securebits=+no_setuid_fixup",
+      command,
+      ...args,
+    ],
+  ];
 }
 
 /** Only Linux can tie a child's life to ours. */
