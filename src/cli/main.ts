@@ -68,7 +68,9 @@ program
   .action(async () => {
     const role = configure({}, ["WINDLASS_DATABASE_URL", "WINDLASS_API_URL"]);
     const { composeScheduler, openStore } = await import("./compose.ts");
+    const { waitForSchema } = await import("./wait-for-schema.ts");
     const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "scheduler");
+    if (!(await waitForSchema(db, role.log))) return db.close();
     const scheduler = await composeScheduler(role, db, rules, role.configuration.WINDLASS_API_URL ?? "");
     await runUntilSignal(scheduler, role.log, () => role.log.info("the scheduler runs"));
     await db.close();
@@ -80,8 +82,10 @@ program
   .action(async () => {
     const role = configure({}, ["WINDLASS_DATABASE_URL"]);
     const { composeApi, openStore } = await import("./compose.ts");
+    const { waitForSchema } = await import("./wait-for-schema.ts");
     const { chooseAdminAccess } = await import("./admin-password.ts");
     const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "api");
+    if (!(await waitForSchema(db, role.log))) return db.close();
     const api = await composeApi(role, db, rules, await chooseAdminAccess(role, db, print));
     await runUntilSignal(api, role.log);
     await db.close();
