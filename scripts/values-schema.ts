@@ -14,7 +14,11 @@ export const renamedValues = z.array(z.strictObject({ from: z.string(), to: z.st
  * @param special schemas that an annotation may name, as in `# @schema {$settings: true}`
  * @param renamed dotted paths that pass although they mean nothing any more, so that the chart can say so itself
  */
-export function deriveSchema(text: string, special: Readonly<Record<string, Schema>>, renamed: readonly string[]): Schema {
+export function deriveSchema(
+  text: string,
+  special: Readonly<Record<string, Schema>>,
+  renamed: readonly string[],
+): Schema {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
   const lines = text.split("\n");
@@ -31,7 +35,7 @@ export function deriveSchema(text: string, special: Readonly<Record<string, Sche
     return found ? annotation.parse(parse(found[1] ?? "")) : {};
   };
 
-  const ofPair = (pair: Pair<unknown, unknown>, path: string): Schema => {
+  const ofPair = (pair: Pair, path: string): Schema => {
     if (!isScalar(pair.key) || !pair.key.range) throw new Error(`${path}: keys are plain`);
     const { line } = lineCounter.linePos(pair.key.range[0]);
     const description = describe(line);
@@ -47,7 +51,8 @@ export function deriveSchema(text: string, special: Readonly<Record<string, Sche
 
   const ofValue = (value: Node | null, path: string, added: Schema): Schema => {
     if (isMap(value)) {
-      if (value.items.length === 0 || added["additionalProperties"] !== undefined || isOpen(path)) return { type: "object" };
+      if (value.items.length === 0 || added["additionalProperties"] !== undefined || isOpen(path))
+        return { type: "object" };
       const properties: Schema = {};
       for (const pair of value.items) {
         const key = isScalar(pair.key) ? String(pair.key.value) : "";
@@ -84,7 +89,9 @@ function allowPath(schema: Schema, [first, ...rest]: readonly string[]): void {
   if (first === undefined) return;
   const properties = (schema["properties"] ?? {}) as Record<string, Schema>;
   schema["properties"] = properties;
-  const next = properties[first] ?? (rest.length > 0 ? { type: "object", additionalProperties: false } : { description: "Renamed." });
+  const next =
+    properties[first] ??
+    (rest.length > 0 ? { type: "object", additionalProperties: false } : { description: "Renamed." });
   properties[first] = next;
   allowPath(next, rest);
 }

@@ -29,8 +29,16 @@ export function observeBacklog(registry: Registry, read: () => Promise<Backlog>,
       },
     });
   gauge("import_errors", "Files of the dags folder that do not load", (backlog) => backlog.import_errors);
-  gauge("schedule_delay_seconds", "Time since the longest overdue run should have been created", (backlog) => backlog.schedule_delay);
-  gauge("launch_delay_seconds", "Time that the attempt which waits longest has waited for its pod", (backlog) => backlog.launch_delay);
+  gauge(
+    "schedule_delay_seconds",
+    "Time since the longest overdue run should have been created",
+    (backlog) => backlog.schedule_delay,
+  );
+  gauge(
+    "launch_delay_seconds",
+    "Time that the attempt which waits longest has waited for its pod",
+    (backlog) => backlog.launch_delay,
+  );
   new Gauge({
     name: "windlass_task_instances",
     help: "Task instances that are ready, queued or running, by state",

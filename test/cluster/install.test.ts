@@ -8,12 +8,21 @@ import { connect } from "../support/api-server.ts";
 import { mustRun } from "../support/command.ts";
 import { startEffects } from "./support/effects.ts";
 import { deleteNamespace, waitForNoPods } from "./support/pods.ts";
-import { createRestrictedNamespace, type Forward, forwardPort, imageValues, kubectl, listNames, runHelm, signInWith } from "./support/release.ts";
+import {
+  createRestrictedNamespace,
+  type Forward,
+  forwardPort,
+  imageValues,
+  kubectl,
+  listNames,
+  runHelm,
+  signInWith,
+} from "./support/release.ts";
 import { readLog, triggerRun, waitForDag, waitForRun } from "./support/runs.ts";
 import { findNodeIp } from "./support/windlass.ts";
 
 const FAN_OUT = fileURLToPath(new URL("../../examples/fan_out.ts", import.meta.url));
-const EFFECTS_DAG = fileURLToPath(new URL("./dags-effects.ts", import.meta.url));
+const EFFECTS_DAG = fileURLToPath(new URL("./dags/effects.ts", import.meta.url));
 const RELEASE = "windlass";
 
 const http = connect();
@@ -55,7 +64,9 @@ describe("the chart", () => {
     const { run } = await waitForRun(rest, "fan_out", runId);
     const ended = systemClock.monotonic();
     expect(run.state).toBe("success");
-    console.log(`helm install: ${((installed - began) / 1000).toFixed(1)} s; to the first DAG's success: ${((ended - began) / 1000).toFixed(1)} s`);
+    console.log(
+      `helm install: ${((installed - began) / 1000).toFixed(1)} s; to the first DAG's success: ${((ended - began) / 1000).toFixed(1)} s`,
+    );
 
     const left = async () => (await listNames(namespace, "pods")).filter((name) => name.startsWith("fan-out-"));
     await expect.poll(left, { timeout: 60_000 }).toEqual([]);
@@ -83,8 +94,26 @@ describe("the chart", () => {
   });
 
   it("installs with a database's Secret alone, its schema made by the hook", async () => {
-    await kubectl(namespace, "exec", `${RELEASE}-postgresql-0`, "--", "createdb", "-h", "/var/run/postgresql", "-U", "windlass", "other");
-    const encoded = await kubectl(namespace, "get", "secret", `${RELEASE}-postgresql`, "--output", "jsonpath={.data.url}");
+    await kubectl(
+      namespace,
+      "exec",
+      `${RELEASE}-postgresql-0`,
+      "--",
+      "createdb",
+      "-h",
+      "/var/run/postgresql",
+      "-U",
+      "windlass",
+      "other",
+    );
+    const encoded = await kubectl(
+      namespace,
+      "get",
+      "secret",
+      `${RELEASE}-postgresql`,
+      "--output",
+      "jsonpath={.data.url}",
+    );
     const url = new URL(Buffer.from(encoded, "base64").toString());
     url.hostname = `${url.hostname}.${namespace}.svc`;
     url.pathname = "/other";
@@ -96,7 +125,8 @@ describe("the chart", () => {
     await uninstall(other, ["database", `${RELEASE}-admin`]);
   });
 
-  it("leaves nothing behind but what its notes name", () => uninstall(namespace, [`${RELEASE}-admin`, `${RELEASE}-postgresql`]));
+  it("leaves nothing behind but what its notes name", () =>
+    uninstall(namespace, [`${RELEASE}-admin`, `${RELEASE}-postgresql`]));
 });
 
 async function uninstall(where: string, kept: string[]): Promise<void> {
@@ -107,5 +137,7 @@ async function uninstall(where: string, kept: string[]): Promise<void> {
   expect(secrets.sort()).toEqual(kept);
   for (const name of kept.filter((one) => one.startsWith(RELEASE))) expect(notes).toContain(`secret/${name}`);
   expect(await listNames(where, "persistentvolumeclaims")).toEqual([]);
-  expect(await listNames(where, "configmaps")).toEqual(["dags", "kube-root-ca.crt"].filter((name) => where === namespace || name !== "dags"));
+  expect(await listNames(where, "configmaps")).toEqual(
+    ["dags", "kube-root-ca.crt"].filter((name) => where === namespace || name !== "dags"),
+  );
 }

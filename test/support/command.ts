@@ -12,7 +12,8 @@ export interface Ended {
 export function runCommand(program: string, args: readonly string[], input = ""): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = execFile(program, args, { maxBuffer: 64 * 2 ** 20 }, (error, stdout, stderr) => {
-      if (error && typeof error.code !== "number") reject(new Error(`${program} did not run to its end`, { cause: error }));
+      if (error && typeof error.code !== "number")
+        reject(new Error(`${program} did not run to its end`, { cause: error }));
       else resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
     });
     child.stdin?.end(input);

@@ -11,7 +11,7 @@
 {{- end }}
 
 {{- define "windlass.dagsMount" -}}
-{{- if ne .Values.dags.source "image" }}
+{{- if ne .Values.dags.source "image" -}}
 - name: dags
   mountPath: /dags
   {{- if ne .Values.dags.source "emptyDir" }}

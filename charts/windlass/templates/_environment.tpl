@@ -41,10 +41,13 @@
 {{- end }}
 {{- end }}
 
-{{- /* A digest of what a Secret holds now, so that pods are replaced when it has changed. Without a cluster: of its name. */}}
+{{- /* A digest of what an existing Secret holds now, so that the next upgrade replaces pods when it has changed. Nothing where
+it cannot be read, and for the chart's own Secrets, which never change. Takes root, name and key. */}}
 {{- define "windlass.secretChecksum" -}}
+{{- if .name -}}
 {{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}
-{{- with $secret.data }}{{ get . $.key | default "" | sha256sum }}{{ else }}{{ .name | sha256sum }}{{ end -}}
+{{- with $secret.data }}{{ get . $.key | default "" | sha256sum }}{{ end -}}
+{{- end -}}
 {{- end }}
 
 {{- /* The random value under `key` of a Secret that the chart keeps: made once, then read back. Takes root, name, key. */}}

@@ -56,7 +56,10 @@ annotations:
 {{- if $digest -}}
 {{- printf "%s@%s" $repository $digest -}}
 {{- else -}}
-{{- printf "%s:%s" $repository ($own.tag | default .root.Values.image.tag | default .root.Chart.AppVersion) -}}
+{{- $tag := $own.tag | default .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{- /* A file's number is a float64, which 20260101 would be printed as 2.0260101e+07 of. */}}
+{{- if kindIs "float64" $tag }}{{ $tag = int64 $tag }}{{ end -}}
+{{- printf "%s:%v" $repository $tag -}}
 {{- end -}}
 {{- end }}
 

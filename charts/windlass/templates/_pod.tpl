@@ -10,16 +10,11 @@ securityContext:
 priorityClassName: {{ . }}
 {{- end }}
 {{- include "windlass.placement" . }}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (include "windlass.selectorLabels" . | fromYaml)) }}
+{{- $byHost := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" }}
 topologySpreadConstraints:
-  {{- if $s.topologySpreadConstraints }}
-  {{- toYaml $s.topologySpreadConstraints | nindent 2 }}
-  {{- else }}
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        {{- include "windlass.selectorLabels" . | nindent 8 }}
+  {{- range $s.topologySpreadConstraints | default (list $byHost) }}
+  - {{ toYaml (merge (dict) . $selector) | indent 4 | trim }}
   {{- end }}
 {{- end }}
 
@@ -41,17 +36,24 @@ affinity:
 {{- /* The pod template's metadata. Takes root, component, settings, and checksums by name. */}}
 {{- define "windlass.podMetadata" -}}
 labels:
-  {{- include "windlass.labels" . | nindent 2 }}
+  {{- include "windlass.podLabels" . | nindent 2 }}
   {{- with .settings.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- $annotations := merge (dict) .settings.podAnnotations .root.Values.commonAnnotations }}
+{{- range $name, $sum := .checksums }}{{ if $sum }}{{ $_ := set $annotations (printf "checksum/%s" $name) $sum }}{{ end }}{{ end }}
+{{- with $annotations }}
 annotations:
-  {{- range $name, $sum := .checksums }}
-  checksum/{{ $name }}: {{ $sum }}
-  {{- end }}
-  {{- with merge (dict) .settings.podAnnotations .root.Values.commonAnnotations }}
   {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Without versions: a new chart replaces pods only where it changes them. */}}
+{{- define "windlass.podLabels" -}}
+{{ include "windlass.selectorLabels" . }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- /* Probes of one port: /livez asks nobody, /readyz asks the database. Takes port and probes. */}}

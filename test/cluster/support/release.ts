@@ -22,7 +22,9 @@ export function kubectl(namespace: string, ...args: string[]): Promise<string> {
 
 export async function createRestrictedNamespace(http: KubernetesHttp): Promise<string> {
   const name = await createNamespace(http);
-  const labels = Object.fromEntries(["enforce", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]));
+  const labels = Object.fromEntries(
+    ["enforce", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
+  );
   await call(http, "PATCH", `/api/v1/namespaces/${name}`, { metadata: { labels } });
   return name;
 }
@@ -45,7 +47,12 @@ function splitImage(image: string): [repository: string, tag: string] {
 }
 
 /** `helm install` or `helm upgrade`, until all of it is ready. Returns the notes; whatever the API server warns of is an error. */
-export async function runHelm(verb: "install" | "upgrade", namespace: string, release: string, values: readonly string[]): Promise<string> {
+export async function runHelm(
+  verb: "install" | "upgrade",
+  namespace: string,
+  release: string,
+  values: readonly string[],
+): Promise<string> {
   const args = [verb, release, CHART, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
   if (verb === "upgrade") args.push("--reuse-values");
   const { code, stdout, stderr } = await runCommand("helm", [...args, ...values.flatMap((value) => ["--set", value])]);

@@ -2,20 +2,17 @@
 {{- $scope := dict "root" . "component" "migrate" "settings" .Values.migrations -}}
 metadata:
   labels:
-    {{- include "windlass.selectorLabels" $scope | nindent 4 }}
-    {{- with .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "windlass.podLabels" $scope | nindent 4 }}
 spec:
   restartPolicy: OnFailure
   automountServiceAccountToken: false
   enableServiceLinks: false
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
-  {{- include "windlass.imagePullSecrets" . | nindent 2 }}
-  {{- include "windlass.placement" $scope | nindent 2 }}
+  {{- include "windlass.imagePullSecrets" . | indent 2 }}
+  {{- include "windlass.placement" $scope | indent 2 }}
   containers:
-    - {{- include "windlass.container" (dict "root" . "role" "migrate") | nindent 6 }}
+    - {{ include "windlass.container" (dict "root" . "role" "migrate") | indent 6 | trim }}
       env:
         {{- include "windlass.environment" . | nindent 8 }}
       resources:
