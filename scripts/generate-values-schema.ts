@@ -10,7 +10,7 @@ const chart = join(import.meta.dirname, "..", "charts", "windlass");
 const path = join(chart, "values.schema.json");
 
 /** What the chart sets itself, or what means nothing in a pod. */
-const NOT_IN_CONFIG: readonly SettingName[] = [
+const NOT_IN_CONFIG: ReadonlySet<SettingName> = new Set([
   "WINDLASS_DATABASE_URL",
   "WINDLASS_DAGS_FOLDER",
   "WINDLASS_EXECUTOR",
@@ -26,10 +26,10 @@ const NOT_IN_CONFIG: readonly SettingName[] = [
   "WINDLASS_POD_TEMPLATE",
   "WINDLASS_KUBECONFIG",
   "WINDLASS_DATA_FOLDER",
-];
+]);
 
 function describeSettings(): Schema {
-  const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !NOT_IN_CONFIG.includes(name));
+  const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => !NOT_IN_CONFIG.has(name));
   const properties = Object.fromEntries(
     names.map((name) => [name, { description: SETTINGS[name].description, type: ["string", "number", "boolean"] }]),
   );

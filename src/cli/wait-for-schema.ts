@@ -10,8 +10,8 @@ import type { Queryable } from "../store/database.ts";
 import { checkSchema } from "../store/migrate.ts";
 import { MIGRATIONS } from "./installation.ts";
 
-/** 0.2 s … 5 s: a migration is not to be noticed later than that. */
-const SCHEMA_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 5_000, factor: 2 };
+/** 0.2 s … 2 s: a migration is not to be noticed later than that. */
+export const SCHEMA_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 2_000, factor: 2 };
 
 export interface SchemaWait {
   folder?: string;

@@ -13,7 +13,7 @@ describe("the chart renders", () => {
     expect(
       globSync(join(CHART, "tests/golden/*.yaml"))
         .map((path) => basename(path, ".yaml"))
-        .sort(),
+        .toSorted(),
     ).toEqual(VALUE_SETS);
   });
 

@@ -8,7 +8,7 @@ import { mustRun, runCommand } from "../support/command.ts";
 export const CHART = fileURLToPath(new URL("../../charts/windlass", import.meta.url));
 export const VALUE_SETS = globSync(join(CHART, "tests/values/*.yaml"))
   .map((path) => basename(path, ".yaml"))
-  .sort();
+  .toSorted();
 
 /** helm without a cluster believes in an old one. */
 const KUBERNETES = ["--kube-version", "1.34.0"];

@@ -56,7 +56,7 @@ describe("the chart", () => {
     const installed = systemClock.monotonic();
     expect(notes).toContain(`port-forward service/${RELEASE}-api 8080:8080`);
     expect(notes).toContain(`get secret ${RELEASE}-admin`);
-    const [pod = ""] = (await listNames(namespace, "pods")).filter((name) => name.startsWith(`${RELEASE}-scheduler-`));
+    const pod = (await listNames(namespace, "pods")).find((name) => name.startsWith(`${RELEASE}-scheduler-`));
     await kubectl(namespace, "cp", FAN_OUT, `${pod}:/dags/fan_out.ts`, "--container", "scheduler");
     const rest = await reach(namespace);
     await waitForDag(rest, "fan_out");
@@ -85,7 +85,7 @@ describe("the chart", () => {
       await runHelm("upgrade", namespace, RELEASE, ["logLevel=debug", "scheduler.replicas=2", "api.replicas=2"]);
       // The forwarded port has ended with its pod.
       const { run, tasks } = await waitForRun(await reach(namespace), "effects", runId);
-      expect(run.state, JSON.stringify(tasks)).toBe("success");
+      expect({ state: run.state, tasks }).toMatchObject({ state: "success" });
       expect(effects.findRepeats()).toEqual([]);
       expect(effects.all().filter(({ event }) => event === "end")).toHaveLength(7);
     } finally {
@@ -122,22 +122,42 @@ describe("the chart", () => {
     expect(await listNames(other, "jobs")).toEqual([]);
     await reach(other);
     await kubectl(other, "rollout", "status", `deployment/${RELEASE}-scheduler`, "--timeout=60s");
-    await uninstall(other, ["database", `${RELEASE}-admin`]);
+    expect(await uninstall(other)).toEqual({
+      promised: [`secret/${RELEASE}-admin`],
+      secrets: ["database", `${RELEASE}-admin`],
+      others: ["configmaps/kube-root-ca.crt"],
+    });
   });
 
-  it("leaves nothing behind but what its notes name", () =>
-    uninstall(namespace, [`${RELEASE}-admin`, `${RELEASE}-postgresql`]));
+  it("leaves nothing behind but what its notes name, and what is not its own", async () => {
+    expect(await uninstall(namespace)).toEqual({
+      promised: [`secret/${RELEASE}-admin`, `secret/${RELEASE}-postgresql`],
+      secrets: [`${RELEASE}-admin`, `${RELEASE}-postgresql`],
+      others: ["configmaps/dags", "configmaps/kube-root-ca.crt"],
+    });
+  });
 });
 
-async function uninstall(where: string, kept: string[]): Promise<void> {
+/** What the notes say that is kept, and what is there once nothing runs any more. */
+async function uninstall(where: string): Promise<{ promised: string[]; secrets: string[]; others: string[] }> {
   const notes = await mustRun("helm", ["get", "notes", RELEASE, "--namespace", where]);
   await mustRun("helm", ["uninstall", RELEASE, "--namespace", where, "--wait", "--timeout", "60s"]);
   await waitForNoPods(http, where);
-  const secrets = await listNames(where, "secrets");
-  expect(secrets.sort()).toEqual(kept);
-  for (const name of kept.filter((one) => one.startsWith(RELEASE))) expect(notes).toContain(`secret/${name}`);
-  expect(await listNames(where, "persistentvolumeclaims")).toEqual([]);
-  expect(await listNames(where, "configmaps")).toEqual(
-    ["dags", "kube-root-ca.crt"].filter((name) => where === namespace || name !== "dags"),
+  const kinds = [
+    "configmaps",
+    "persistentvolumeclaims",
+    "services",
+    "deployments",
+    "statefulsets",
+    "jobs",
+    "networkpolicies",
+  ];
+  const others = await Promise.all(
+    kinds.map(async (kind) => (await listNames(where, kind)).map((name) => `${kind}/${name}`)),
   );
+  return {
+    promised: [...notes.matchAll(/^ {2}((?:secret|persistentvolumeclaim)\/\S+)$/gm)].map(([, name = ""]) => name),
+    secrets: (await listNames(where, "secrets")).toSorted(),
+    others: others.flat().toSorted(),
+  };
 }

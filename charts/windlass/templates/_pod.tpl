@@ -69,12 +69,12 @@ readinessProbe:
   {{- toYaml .probes.readiness | nindent 2 }}
 {{- end }}
 
-{{- /* A container of the chart's image. Takes root and role. */}}
+{{- /* A container of the chart's image. Takes root and role; optionally args. */}}
 {{- define "windlass.container" -}}
 name: {{ .role }}
 image: {{ include "windlass.image" (dict "root" .root "image" (dict)) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-args: [{{ .role }}]
+args: {{ .args | default (list .role) | toJson }}
 securityContext:
   {{- toYaml .root.Values.containerSecurityContext | nindent 2 }}
 {{- with .root.Values.extraEnvFrom }}

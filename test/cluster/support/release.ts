@@ -54,7 +54,7 @@ export async function runHelm(
   values: readonly string[],
 ): Promise<string> {
   const args = [verb, release, CHART, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
-  if (verb === "upgrade") args.push("--reuse-values");
+  if (verb === "upgrade") args.push("--reset-then-reuse-values");
   const { code, stdout, stderr } = await runCommand("helm", [...args, ...values.flatMap((value) => ["--set", value])]);
   if (code !== 0) {
     const pods = await kubectl(namespace, "describe", "pods");

@@ -12,7 +12,7 @@ spec:
   {{- include "windlass.imagePullSecrets" . | indent 2 }}
   {{- include "windlass.placement" $scope | indent 2 }}
   containers:
-    - {{ include "windlass.container" (dict "root" . "role" "migrate") | indent 6 | trim }}
+    - {{ include "windlass.container" (dict "root" . "role" "migrate" "args" (list "migrate" "--wait=300")) | indent 6 | trim }}
       env:
         {{- include "windlass.environment" . | nindent 8 }}
       resources:
