@@ -1,7 +1,8 @@
 # Every target fetches what it needs first: see scripts/setup-toolchain.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up types lint format generate verify unit test image cluster cluster-down cluster-test clean
+.PHONY: help setup build demo up types lint format generate verify unit test image cluster cluster-down cluster-test \
+  install upgrade uninstall forward clean
 export PATH := $(CURDIR)/.toolchain/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 # Generators write what they make; with --check they compare and fail on a difference.
@@ -52,6 +53,18 @@ cluster: setup ## start a one-node Kubernetes cluster on this machine (root)
 
 cluster-down: ## stop it and remove what it left
 	@test/cluster/cluster down
+
+install: setup ## install the chart with a Postgres: on the cluster of KUBECONFIG, else on that of `make cluster`
+	@test/cluster/release install $(VALUES)
+
+upgrade: setup ## apply the chart and VALUES=file.yaml to what is installed
+	@test/cluster/release upgrade $(VALUES)
+
+uninstall: ## take it away again, with its namespace
+	@test/cluster/release uninstall
+
+forward: ## the installed API on http://127.0.0.1:8080 until Ctrl-C
+	@test/cluster/release forward
 
 cluster-test: build ## the suite on a real cluster: that of KUBECONFIG, else one of its own
 	@test/cluster/run $(RESULTS)/cluster.json

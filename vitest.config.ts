@@ -23,7 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "cluster",
-          include: ["test/apiserver/**/*.test.ts", "test/cluster/**/*.test.ts"],
+          include: ["test/apiserver/**/*.test.ts", "test/chart/**/*.test.ts", "test/cluster/**/*.test.ts"],
           // One cluster, and measurements in it: files take turns.
           fileParallelism: false,
           testTimeout: 300_000,

@@ -23,6 +23,8 @@ import { createLedger } from "../store/ledger.ts";
 import { checkSchema } from "../store/migrate.ts";
 import { forgetProcess, recordProcess } from "../store/processes.ts";
 import { loadSecret } from "../store/settings.ts";
+import { readBacklog } from "../store/read-backlog.ts";
+import { observeBacklog } from "./backlog-metrics.ts";
 import { composeExecutor } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
@@ -74,6 +76,7 @@ export async function composeScheduler(
   const keys = await loadSigningKeys(db, clock.now());
   const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
   const metrics = createMetrics("scheduler", readVersion());
+  observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   const ledger: AttemptLedger = createLedger(db, rules, clock);
   const executor = await composeExecutor({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
   const scheduler = createScheduler({

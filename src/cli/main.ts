@@ -1,7 +1,7 @@
 // The command line: the one composition root. It alone reads the environment; every role gets what it needs as values.
 // Exit codes: 0 success, 1 a failure (a run, a service), 2 wrong usage or configuration.
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
@@ -16,6 +16,11 @@ function configure(
 ): { configuration: Configuration; environment: NodeJS.ProcessEnv; log: Logger } {
   const configuration = readConfiguration(process.env, overrides, required);
   return { configuration, environment: process.env, log: createLogger(configuration.WINDLASS_LOG_LEVEL) };
+}
+
+function readSeconds(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError("Give whole seconds, as in --wait 300.");
+  return Number(text);
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
@@ -68,7 +73,9 @@ program
   .action(async () => {
     const role = configure({}, ["WINDLASS_DATABASE_URL", "WINDLASS_API_URL"]);
     const { composeScheduler, openStore } = await import("./compose.ts");
+    const { waitForSchema } = await import("./wait-for-schema.ts");
     const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "scheduler");
+    if (!(await waitForSchema(db, role.log))) return db.close();
     const scheduler = await composeScheduler(role, db, rules, role.configuration.WINDLASS_API_URL ?? "");
     await runUntilSignal(scheduler, role.log, () => role.log.info("the scheduler runs"));
     await db.close();
@@ -80,8 +87,10 @@ program
   .action(async () => {
     const role = configure({}, ["WINDLASS_DATABASE_URL"]);
     const { composeApi, openStore } = await import("./compose.ts");
+    const { waitForSchema } = await import("./wait-for-schema.ts");
     const { chooseAdminAccess } = await import("./admin-password.ts");
     const { db, rules } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "api");
+    if (!(await waitForSchema(db, role.log))) return db.close();
     const api = await composeApi(role, db, rules, await chooseAdminAccess(role, db, print));
     await runUntilSignal(api, role.log);
     await db.close();
@@ -97,10 +106,11 @@ program
 program
   .command("migrate")
   .description("bring the database's schema to this release")
-  .action(async () => {
+  .option("--wait <seconds>", "how long to wait for a database that does not answer", readSeconds, 0)
+  .action(async ({ wait }: { wait: number }) => {
     const role = configure({}, ["WINDLASS_DATABASE_URL"]);
     const { migrateDatabase } = await import("./commands/migrate.ts");
-    const { applied } = await migrateDatabase(role);
+    const { applied } = await migrateDatabase(role, wait);
     print(applied === 0 ? "the schema is up to date" : `${applied} migrations applied`);
   });
 

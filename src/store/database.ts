@@ -96,7 +96,7 @@ export function sqlState(error: unknown): string {
 }
 
 // 08: connection exceptions, 57P01-3: the server shuts down or starts. No SQLSTATE at all: the network, or the pool's patience.
-const AWAY = /^(08...|57P0[123]|E[A-Z]+|)$/;
+const AWAY = /^(08...|57P0[123]|E[A-Z_]+|)$/;
 
 /** Errors that the server itself answers with are kept; they are the statement's, and told apart by SQLSTATE. */
 function throwUnavailable(error: unknown): never {

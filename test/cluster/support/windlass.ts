@@ -129,7 +129,7 @@ async function signIn(apiUrl: string): Promise<RestClient> {
 }
 
 /** This machine's address on the way to the cluster, which is the one that pods can answer to. */
-async function findNodeIp(kubernetes: KubernetesHttp): Promise<string> {
+export async function findNodeIp(kubernetes: KubernetesHttp): Promise<string> {
   const given = process.env["WINDLASS_TEST_NODE_IP"];
   if (given) return given;
   const { host, port } = await serverAddress(kubernetes);

@@ -1,0 +1,63 @@
+{{- define "windlass.databaseSecret" -}}
+{{- if .Values.database.existingSecret -}}
+{{- .Values.database.existingSecret -}}
+{{- else -}}
+{{- printf "%s-postgresql" (include "windlass.fullname" .) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "windlass.databaseKey" -}}
+{{- if .Values.database.existingSecret }}{{ .Values.database.secretKey }}{{ else }}url{{ end -}}
+{{- end }}
+
+{{- /* Empty: the API makes the password itself. */}}
+{{- define "windlass.adminSecret" -}}
+{{- if .Values.auth.existingSecret -}}
+{{- .Values.auth.existingSecret -}}
+{{- else if .Values.auth.generatePassword -}}
+{{- printf "%s-admin" (include "windlass.fullname" .) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "windlass.adminKey" -}}
+{{- if .Values.auth.existingSecret }}{{ .Values.auth.secretKey }}{{ else }}password{{ end -}}
+{{- end }}
+
+{{- /* What every role is told. */}}
+{{- define "windlass.environment" -}}
+- name: WINDLASS_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "windlass.databaseSecret" . }}
+      key: {{ include "windlass.databaseKey" . }}
+- name: WINDLASS_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+{{- range $name, $value := .Values.config }}
+- name: {{ $name }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* A digest of what an existing Secret holds now, so that the next upgrade replaces pods when it has changed. Nothing where
+it cannot be read, and for the chart's own Secrets, which never change. Takes root, name and key. */}}
+{{- define "windlass.secretChecksum" -}}
+{{- if .name -}}
+{{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}
+{{- with $secret.data }}{{ get . $.key | default "" | sha256sum }}{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The random value under `key` of a Secret that the chart keeps: made once, then read back. Takes root, name, key. */}}
+{{- define "windlass.keptPassword" -}}
+{{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}
+{{- $kept := get ($secret.data | default dict) .key -}}
+{{- if $kept }}{{ $kept | b64dec }}{{ else }}{{ randAlphaNum 24 }}{{ end -}}
+{{- end }}
+
+{{- /* True where a cluster answers: without one, only groups and versions are known, no kinds. */}}
+{{- define "windlass.hasCluster" -}}
+{{- if .Capabilities.APIVersions.Has "v1/Secret" }}true{{ end -}}
+{{- end }}
