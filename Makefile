@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/.toolchain/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 # Generators write what they make; with --check they compare and fail on a difference.
 GENERATORS := $(sort $(wildcard scripts/generate-*.ts scripts/dump-*.ts))
 RESULTS := test-results
+DAGS ?= examples
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,8 +22,8 @@ build: setup ## bundle the worker into dist/
 demo: build ## run an example on this machine, start to end
 	@bin/windlass demo
 
-up: build ## serve on http://127.0.0.1:8080 until Ctrl-C
-	@exec bin/windlass standalone
+up: build ## serve DAGS=folder (the examples) on http://127.0.0.1:8080 until Ctrl-C
+	@exec bin/windlass standalone --dags $(DAGS)
 
 types: setup ## check the types
 	tsc -p .

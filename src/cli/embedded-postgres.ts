@@ -135,7 +135,8 @@ async function startServer(binary: string, data: string, account: Account | null
     // Free when it is chosen; should another process take it first, the next attempt takes another.
     const port = await findFreePort();
     const [command, args] = dyingWithUs(as(account, binary, ["-D", data, ...listSettings(port, options)]));
-    const server = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], cwd: data });
+    // In a session of its own: Ctrl-C in a terminal is for us, and Postgres stops last.
+    const server = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], cwd: data, detached: true });
     output = await readUntilReady(server);
     if (output.includes(READY)) return { server, port };
     await stopServer(server, false);
