@@ -8,7 +8,7 @@ import { runUntilSignal } from "../lifecycle/signals.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
 
-const USAGE_CODES = new Set(["invalid_request", "invalid_configuration", "invalid_params"]);
+const USAGE_CODES = new Set(["invalid_request", "invalid_configuration", "invalid_params", "invalid_dag"]);
 
 function configure(
   overrides: Partial<Record<SettingName, string>> = {},

@@ -1,5 +1,6 @@
 // `windlass dags test FILE`: runs a DAG of a file in this process, with the author's own environment, at once.
 
+import { access } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { styleText } from "node:util";
 import { createParamsChecker } from "../../api/trigger-params.ts";
@@ -62,6 +63,9 @@ function parseParams(text: string): JsonObject {
 
 async function loadDag(file: string, dagId: string | null): Promise<{ dag: CompiledDag; bundle: Bundle }> {
   const path = resolve(file);
+  await access(path).catch((error: unknown) => {
+    throw failure("invalid_request", `there is no file ${path} to read`, { cause: error });
+  });
   const bundle = await bundleFile(dirname(path), basename(path));
   const dags = load(bundle, basename(path));
   const { errors } = checkDefinitions(dags.map((dag) => dag.definition));

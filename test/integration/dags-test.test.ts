@@ -1,0 +1,85 @@
+// `windlass dags test` as a process: what it prints where, and how it ends.
+
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+const WINDLASS = join(import.meta.dirname, "..", "..", "bin", "windlass");
+
+const DAG = `
+import { dag, skip, task } from "windlass";
+import * as z from "zod";
+const noisy = task("noisy", { retries: 1 }, ({ fail }: { fail: boolean }, { try_number }) => {
+  console.log("said by the task");
+  process.stdout.write("written by the task");
+  if (fail || try_number === 1) throw new Error("boom");
+  return "quiet";
+});
+const after = task("after", ({ text }: { text: string }) => {
+  throw skip(text);
+});
+export default dag("sample", { params: z.object({ fail: z.boolean().default(false) }) }, ({ params }) => {
+  after({ text: noisy({ fail: params.fail }) });
+});
+`;
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "windlass-dags-test-"));
+  await writeFile(join(folder, "sample.ts"), DAG);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const test = (file: string, ...args: string[]) =>
+  spawnSync(WINDLASS, ["dags", "test", join(folder, file), ...args], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"] },
+  });
+
+it("prints the run as JSON and nothing else, and ends with 0", () => {
+  const { status, stdout, stderr } = test("sample.ts", "--output", "json");
+  expect(JSON.parse(stdout)).toEqual({
+    state: "success",
+    tasks: [
+      { task_id: "noisy", map_index: -1, state: "success", try_number: 2, error: null },
+      { task_id: "after", map_index: -1, state: "skipped", try_number: 1, error: "quiet" },
+    ],
+  });
+  expect(stderr).toContain("said by the task");
+  expect(status).toBe(0);
+});
+
+it("ends with 1 when the run fails, with the place in the author's file", () => {
+  const { status, stdout } = test("sample.ts", "--params", '{"fail":true}', "--output", "json");
+  expect(JSON.parse(stdout)).toMatchObject({
+    state: "failed",
+    tasks: [
+      { task_id: "noisy", state: "failed", try_number: 2, error: expect.stringContaining("sample.ts:7:") },
+      { task_id: "after", state: "upstream_failed", try_number: 0 },
+    ],
+  });
+  expect(status).toBe(1);
+});
+
+it("ends with 2 and one clear line on wrong usage", async () => {
+  await writeFile(join(folder, "broken.ts"), "const x: = 3;");
+  await writeFile(join(folder, "empty.ts"), "export const x = 3;");
+  const cases: [string[], RegExp][] = [
+    [["sample.ts", "--params", "fail"], /--params is not JSON/],
+    [["sample.ts", "--params", '{"fail":"yes"}'], /conf\.fail: must be boolean/],
+    [["sample.ts", "--params", '{"fial":true}'], /conf\.fial: there is no such param/],
+    [["sample.ts", "--dag", "other"], /has no DAG "other", but sample/],
+    [["sample.ts", "--output", "xml"], /--output is "xml": use text or json/],
+    [["absent.ts"], /there is no file .*absent\.ts/],
+    [["broken.ts"], /broken\.ts:1:\d+: Unexpected "="/],
+    [["empty.ts"], /exports no DAG/],
+  ];
+  for (const [[file = "", ...args], line] of cases) {
+    const { status, stdout, stderr } = test(file, ...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr.trim()).toMatch(line);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+  }
+});
