@@ -79,6 +79,13 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
   const errors: Found[] = [];
   const fault = dag.schedule && findScheduleFault(dag.schedule);
   if (fault) errors.push({ path: "schedule", message: fault });
+  const required = dag.schedule === null ? [] : dag.params_schema?.["required"];
+  for (const name of Array.isArray(required) ? required : []) {
+    errors.push({
+      path: `params.${String(name)}`,
+      message: "has no default, but the schedule creates runs without params; give it one",
+    });
+  }
   if (dag.start_date && dag.end_date && Date.parse(dag.end_date) < Date.parse(dag.start_date)) {
     errors.push({ path: "end_date", message: `${dag.end_date} lies before the start_date ${dag.start_date}` });
   }

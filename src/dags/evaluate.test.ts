@@ -51,7 +51,7 @@ describe("evaluateBundle", () => {
       import { z } from "zod";
       const one = task("one", async ({ day }: { day: string }) => [day]);
       const two = task("two", async ({ days }: { days: string[] }) => days.length);
-      export default dag("written", { schedule: "0 6 * * *", params: z.object({ day: z.string() }) }, ({ params }) => {
+      export default dag("written", { schedule: "0 6 * * *", params: z.object({ day: z.string().default("today") }) }, ({ params }) => {
         two({ days: one({ day: params.day }) });
       });`;
     expect(await evaluate({ "dag.ts": source })).toMatchObject({
@@ -272,6 +272,14 @@ describe("a definition that cannot work", () => {
       "the cron expression",
       { schedule: { kind: "cron", expression: "61 * * * *", timezone: "UTC" } },
       /schedule: schedule "61/,
+    ],
+    [
+      "a param that a scheduled run would lack",
+      {
+        schedule: { kind: "cron", expression: "0 6 * * *", timezone: "UTC" },
+        params_schema: { type: "object", properties: { day: { type: "string" } }, required: ["day"] },
+      },
+      /params\.day: has no default/,
     ],
     [
       "the time zone",
