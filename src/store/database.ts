@@ -48,8 +48,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
   });
-  // Without a listener an idle client's error ends the process.
-  pool.on("error", (error) => options.log.warn({ err: error }, "an idle database connection broke"));
+  // Without a listener a connection's error ends the process; the pool listens to idle ones only, and says so here again.
+  pool.on("connect", (client) => {
+    client.on("error", (error) => options.log.warn({ err: error }, "a database connection broke"));
+  });
+  pool.on("error", () => {});
 
   const query = async <Row extends object>(client: pg.Pool | pg.PoolClient, statement: Statement) => {
     const result = await client.query<Row>(statement).catch(throwUnavailable);
@@ -60,9 +63,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     const client = await pool.connect().catch(throwUnavailable);
     let broken = false;
     try {
-      await client.query("begin");
+      await query(client, { text: "begin" });
       const value = await work({ query: (statement) => query(client, statement) });
-      await client.query("commit");
+      await query(client, { text: "commit" });
       return value;
     } catch (error) {
       // A connection whose rollback fails is not given back.
