@@ -1,6 +1,7 @@
 // What a worker says of its task's end, as the outcome that is kept.
 
 import type { FinishRequest } from "../contract/execution.ts";
+import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 
 const LONGEST_REASON = 500;
@@ -34,9 +35,4 @@ function summarise(kind: "task_failed" | "timed_out" | "cancelled", error: { nam
   // A limit's and a cancellation's message is a sentence of our own already.
   const sentence = kind === "task_failed" ? `${error.name}: ${firstLine}` : firstLine || error.name;
   return sentence.length > LONGEST_REASON ? `${sentence.slice(0, LONGEST_REASON - 1)}…` : sentence;
-}
-
-/** What jsonb cannot hold, and a task may well throw: NUL and halves of surrogate pairs. */
-function cleanText(text: string): string {
-  return text.replaceAll("\0", "\u2400").toWellFormed();
 }

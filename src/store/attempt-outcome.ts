@@ -2,6 +2,7 @@
 // or what was seen of its pod. An attempt that is not its instance's newest is only closed; the instance does not move.
 
 import { type AfterAttempt, decideAfterAttempt, quarantineOf } from "../core/after-attempt.ts";
+import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -49,7 +50,8 @@ export async function recordOutcomes(
     open.map(async (attempt) => {
       const end = byAttempt.get(attempt.attempt_id);
       if (!end) throw new Error(`no outcome for locked attempt ${attempt.attempt_id}`);
-      const { outcome, process_ended } = end;
+      const { process_ended } = end;
+      const outcome = { ...end.outcome, reason: cleanText(end.outcome.reason) };
       const { graph } = await rules.versions.loadVersion(tx, attempt.version_id);
       const policy = graph.tasks.get(attempt.task_id) ?? { retries: 0, retry_delay: 0 };
       const quarantine = quarantineOf({ process_ended, heartbeat_at: attempt.heartbeat_at }, rules.fence, now);

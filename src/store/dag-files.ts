@@ -1,6 +1,7 @@
 // What the dags folder holds, as of the last look: DAGs with their versions, and import errors. The file is authoritative for
 // a DAG's definition, Postgres for everything that has happened to it; a DAG whose file is gone is stale, never deleted.
 
+import { cleanText } from "../core/clean-text.ts";
 import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
 import { nextDueRun } from "../core/timetable.ts";
@@ -52,7 +53,7 @@ export async function saveImportFault(db: Database, fault: ImportFault, now: Dat
     text: `insert into import_error (filename, message, line, "column", stack_trace, "timestamp") values ($1, $2, $3, $4, $5, $6)
       on conflict (filename) do update set message = excluded.message, line = excluded.line, "column" = excluded."column",
         stack_trace = excluded.stack_trace, "timestamp" = excluded."timestamp"`,
-    values: [fault.filename, fault.message, fault.line, fault.column, fault.stack_trace, now],
+    values: [fault.filename, cleanText(fault.message), fault.line, fault.column, cleanText(fault.stack_trace), now],
   });
 }
 

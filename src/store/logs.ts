@@ -1,6 +1,7 @@
 // The lines that tasks write, numbered within their attempt by the worker. A number is written once: a repeated batch
 // changes nothing. Postgres keeps them, so that they outlive the pod.
 
+import { cleanText } from "../core/clean-text.ts";
 import { failure } from "../core/errors.ts";
 import type { Queryable } from "./database.ts";
 
@@ -39,7 +40,7 @@ export async function appendLogs(
       lines.map((line) => line.timestamp),
       lines.map((line) => line.level),
       // Postgres keeps no NUL in text; a task may well print one.
-      lines.map((line) => line.event.replaceAll("\0", "\u2400")),
+      lines.map((line) => cleanText(line.event)),
     ],
   });
   if (!rows[0]?.allowed) throw failure("attempt_stale", `attempt ${attempt.attempt_id} was replaced, or never started`);

@@ -1,6 +1,7 @@
 // What executors saw of pods and processes, and how far they have looked: one transaction for a batch and its position, under
 // the token of the lease that allows the watch. An observation of an ended attempt adds to its timeline and changes nothing.
 
+import { cleanText } from "../core/clean-text.ts";
 import type { Observation } from "../core/observation.ts";
 import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
@@ -87,7 +88,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       observations.map((observation) => observation.pod_scheduled_at),
       observations.map((observation) => observation.container_started_at),
       observations.map((observation) => observation.waiting?.kind ?? null),
-      observations.map((observation) => observation.waiting?.reason ?? null),
+      observations.map(({ waiting }) => (waiting ? cleanText(waiting.reason) : null)),
       observations.map((observation) => observation.gone),
       now,
     ],
