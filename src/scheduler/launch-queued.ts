@@ -2,6 +2,7 @@
 // there are free places. A launch that the cluster refuses for a while is put off with backoff, within a budget of time; one
 // that can never work ends its attempt with the reason.
 
+import { messageOf } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { LaunchResult } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
@@ -52,10 +53,12 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
 
   const begin = (attempt: ClaimedAttempt): void => {
     const launching = launch(attempt)
-      // The claim runs out and the attempt is launched again.
-      .catch((error: unknown) =>
-        log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly"),
-      )
+      .catch((error: unknown) => {
+        log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly");
+        // Put off like any other, so that one which fails for ever comes to an end with a reason.
+        const reason = `The launch failed unexpectedly: ${messageOf(error)}`;
+        ended.push(recordOf(attempt, { kind: "retry", reason, retry_after_ms: null }, clock.now(), limits.launch));
+      })
       .finally(() => {
         underWay.delete(launching);
         wake();
@@ -105,7 +108,7 @@ function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budg
     case "refused":
       return end("launch_refused", result.reason);
     case "retry": {
-      if (now.getTime() - attempt.queued_at.getTime() > budgetSeconds * 1000) {
+      if (now.getTime() - (attempt.waiting_since ?? now).getTime() > budgetSeconds * 1000) {
         return end("launch_failed", `could not be launched within ${budgetSeconds} s: ${result.reason}`);
       }
       const wait = backoffDelay(LAUNCH_BACKOFF, attempt.launch_failures + 1, Math.random, result.retry_after_ms ?? 0);

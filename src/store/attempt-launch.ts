@@ -1,6 +1,7 @@
 // Hands attempts to executors: a claim under a short lease, so that an attempt whose claimer died is launched by another.
 // Launching twice is harmless (the pod's name is the attempt's), so the claim saves work and guards nothing.
 
+import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
@@ -17,7 +18,8 @@ export interface ClaimedAttempt {
   pod_name: string;
   version_id: number;
   launch_failures: number;
-  queued_at: Date;
+  /** Since when its launches fail; null: none has. */
+  waiting_since: Date | null;
 }
 
 export async function claimAttempts(
@@ -37,7 +39,7 @@ export async function claimAttempts(
           order by queued_at limit $5 for update skip locked)
         returning *)
       select c.id as attempt_id, c.epoch, r.dag_id, r.dag_run_id as run_id, t.task_id, t.map_index, c.try_number,
-        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.queued_at
+        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.waiting_since
       from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
       order by c.queued_at`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
@@ -98,13 +100,31 @@ export async function recordLaunches(
           where a.id = p.id and a.state = 'launching'`,
         values: [
           putOff.map((record) => record.attempt_id),
-          putOff.map((record) => record.reason),
+          putOff.map((record) => cleanText(record.reason)),
           putOff.map((record) => record.launch_after),
           now,
         ],
       });
     }
-    const ends = ended.map(({ attempt_id, outcome }) => ({ attempt_id, outcome, process_ended: true }));
+    const unlaunched = await lockUnlaunched(
+      tx,
+      ended.map((record) => record.attempt_id),
+    );
+    const ends = ended
+      .filter((record) => unlaunched.has(record.attempt_id))
+      .map(({ attempt_id, outcome }) => ({ attempt_id, outcome, process_ended: true }));
     await recordOutcomes(tx, rules, ends, now);
   });
+}
+
+/** Without those that an earlier create, whose answer was lost, has brought to life: a refused repeat says nothing of them. */
+async function lockUnlaunched(tx: Queryable, attemptIds: readonly string[]): Promise<Set<string>> {
+  if (attemptIds.length === 0) return new Set();
+  // The lock holds off a start until the outcome is written, which then refuses it.
+  const { rows } = await tx.query<{ id: string }>({
+    name: "lock_unlaunched",
+    text: `select id from attempt where id = any ($1::uuid[]) and state in ('queued', 'launching') order by id for update`,
+    values: [attemptIds],
+  });
+  return new Set(rows.map((row) => row.id));
 }
