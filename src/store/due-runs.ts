@@ -73,16 +73,18 @@ async function insertScheduledRun(
   now: Date,
 ): Promise<number> {
   const dagId = definition.dag_id;
+  const runId = `scheduled__${due.logical_date.toISOString()}`;
+  // Also by id, which a person may have given to a run of theirs: a conflict would fail the runs of all other DAGs too.
   const { rowCount } = await tx.query({
     name: "run_exists",
-    text: "select 1 from dag_run where dag_id = $1 and logical_date = $2",
-    values: [dagId, due.logical_date],
+    text: "select 1 from dag_run where dag_id = $1 and (logical_date = $2 or dag_run_id = $3)",
+    values: [dagId, due.logical_date, runId],
   });
   if (rowCount > 0) return 0;
   const run = {
     ...due,
     dag_id: dagId,
-    dag_run_id: `scheduled__${due.logical_date.toISOString()}`,
+    dag_run_id: runId,
     version_id: versionId,
   };
   const params = readParamDefaults(definition.params_schema);
