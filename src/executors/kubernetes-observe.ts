@@ -148,10 +148,14 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
   return { applyList, applyChanges };
 }
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const EPOCH = /^[1-9]\d{0,8}$/;
+
+/** Anyone may write a pod's marks: what the ledger cannot hold must not keep the watch from going on. */
 function readMark(pod: PodView): AttemptMark | null {
-  const attemptId = pod.annotations[ANNOTATIONS.attempt];
-  const epoch = Number(pod.annotations[ANNOTATIONS.epoch]);
-  return attemptId === undefined || !Number.isInteger(epoch) ? null : { attempt_id: attemptId, epoch };
+  const attemptId = pod.annotations[ANNOTATIONS.attempt] ?? "";
+  const epoch = pod.annotations[ANNOTATIONS.epoch] ?? "";
+  return UUID.test(attemptId) && EPOCH.test(epoch) ? { attempt_id: attemptId, epoch: Number(epoch) } : null;
 }
 
 function observePod(mark: AttemptMark, pod: PodView): Observation {

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import type { Observation } from "../core/observation.ts";
+import { createKubernetesHttp } from "../kubernetes/http.ts";
+import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
+import type { PodView } from "../kubernetes/pod-view.ts";
+import { systemClock } from "../lifecycle/clock.ts";
+import { createLogger } from "../lifecycle/log.ts";
+import { createPodObserver } from "./kubernetes-observe.ts";
+
+const ATTEMPT = "0b7e3cbd-4a43-4f9f-8a34-8a8b4f2f6f10";
+
+/** Every pod is running, so nothing is asked of the server. */
+const refuseCall = () => Promise.reject(new Error("no call is expected"));
+
+function podOf(name: string, attempt: string, epoch: string): PodView {
+  return {
+    namespace: "default",
+    name,
+    uid: `uid-${name}`,
+    resource_version: "7",
+    labels: {},
+    annotations: { [ANNOTATIONS.attempt]: attempt, [ANNOTATIONS.epoch]: epoch },
+    deleting: false,
+    snapshot: {
+      phase: "Running",
+      reason: null,
+      message: null,
+      node_name: null,
+      deletion_requested_at: null,
+      conditions: [],
+      containers: [],
+    },
+  };
+}
+
+test("pods whose marks no attempt can have are passed over, and the watch goes on", async () => {
+  const batches: { observations: Observation[]; position: object | null }[] = [];
+  const observer = createPodObserver({
+    ledger: {
+      record: async (batch) => void batches.push(batch),
+      loadPosition: async () => null,
+      listExpected: async () => [],
+      acquireLease: async () => null,
+      releaseLease: async () => {},
+    },
+    lease: { name: "watch", holder: "me", token: "1" },
+    http: createKubernetesHttp({
+      credentials: { current: refuseCall, renew: refuseCall },
+      clock: systemClock,
+      maxConnections: 1,
+    }),
+    log: createLogger("silent"),
+    namespace: "default",
+    positionKey: "key",
+    signal: new AbortController().signal,
+  });
+  const pods = [
+    podOf("a", "not-a-uuid", "1"),
+    podOf("b", ATTEMPT, "99999999999"),
+    podOf("c", ATTEMPT, "0x10"),
+    podOf("d", ATTEMPT, ""),
+    podOf("e", ATTEMPT, "2"),
+  ];
+  await observer.applyChanges(
+    pods.map((pod) => ({ type: "ADDED" as const, pod })),
+    "8",
+  );
+  expect(batches).toMatchObject([
+    { observations: [{ attempt_id: ATTEMPT, epoch: 2, pod_uid: "uid-e" }], position: { resource_version: "8" } },
+  ]);
+});
