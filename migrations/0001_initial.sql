@@ -27,6 +27,8 @@ create table dag_version (
   version_number integer not null,
   bundle_hash text not null references dag_bundle (hash),
   definition jsonb not null,
+  max_active_runs integer not null,    -- out of the definition, which may be megabytes: read at every pass
+  max_active_tasks integer not null,
   created_at timestamptz not null,
   unique (dag_id, version_number)
 );
@@ -72,6 +74,7 @@ create unique index dag_run_logical_date on dag_run (dag_id, logical_date) where
 create index dag_run_unfinished on dag_run (dag_id, run_after) where state in ('queued', 'running');
 create index dag_run_ended on dag_run (end_date) where end_date is not null;
 create index dag_run_version on dag_run (version_id);
+create index dag_run_running on dag_run (id) where state = 'running';
 create index dag_run_recent on dag_run (dag_id, run_after desc);
 
 create table task_instance (
@@ -103,7 +106,7 @@ create table task_instance (
 ) with (fillfactor = 70);              -- leaves room for updates in place (HOT): a row changes about 6 times
 create index task_instance_to_count on task_instance (run_id)
   where not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed');
-create index task_instance_scheduled on task_instance (scheduled_at, run_id) where state = 'scheduled';
+create index task_instance_scheduled on task_instance (run_id, scheduled_at, id) where state = 'scheduled';
 create index task_instance_retry on task_instance (retry_at) where state = 'up_for_retry';
 create index task_instance_occupied on task_instance (run_id) where state in ('queued', 'running');
 

@@ -103,6 +103,8 @@ create table dag_version (
   version_number integer not null,
   bundle_hash text not null,
   definition jsonb not null,
+  max_active_runs integer not null,
+  max_active_tasks integer not null,
   created_at timestamp with time zone not null,
   constraint dag_version_pkey PRIMARY KEY (id),
   constraint dag_version_dag_id_version_number_key UNIQUE (dag_id, version_number),
@@ -217,10 +219,11 @@ CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, run_after DESC);
+CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = 'running'::text);
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);
-CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (scheduled_at, run_id) WHERE (state = 'scheduled'::text);
+CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id, scheduled_at, id) WHERE (state = 'scheduled'::text);
 CREATE INDEX task_instance_to_count ON public.task_instance USING btree (run_id) WHERE ((NOT counted) AND (state = ANY (ARRAY['success'::text, 'failed'::text, 'upstream_failed'::text, 'skipped'::text, 'removed'::text])));

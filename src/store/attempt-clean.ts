@@ -19,8 +19,16 @@ export interface ExpectedAttempt extends AttemptHandle {
 export async function listExpectedAttempts(db: Queryable, executor: string): Promise<ExpectedAttempt[]> {
   const { rows } = await db.query<Omit<ExpectedAttempt, "launched_at"> & { launched_at: Date | null }>({
     name: "list_expected",
-    text: `select id as attempt_id, epoch, namespace, pod_name, pod_uid, state, launched_at from attempt
-      where executor = $1 and (state in ('launching', 'launched', 'running') or (state = 'finished' and cleaned_at is null))`,
+    // One part for each partial index: joined by "or", none of them would be used.
+    text: `
+      select id as attempt_id, epoch, namespace, pod_name, pod_uid, state, launched_at from attempt
+      where executor = $1 and state = 'launching'
+      union all
+      select id, epoch, namespace, pod_name, pod_uid, state, launched_at from attempt
+      where executor = $1 and state in ('launched', 'running')
+      union all
+      select id, epoch, namespace, pod_name, pod_uid, state, launched_at from attempt
+      where executor = $1 and state = 'finished' and cleaned_at is null`,
     values: [executor],
   });
   return rows.map((row) => ({ ...row, launched_at: row.launched_at?.toISOString() ?? null }));

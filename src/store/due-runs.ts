@@ -29,7 +29,7 @@ export async function createDueRuns(
           lateral (select count(*) as runs from dag_run r where r.dag_id = d.dag_id and r.state in ('queued', 'running')) active
         where d.next_run_after <= $1 and not d.is_paused and not d.is_stale
           -- Runs beyond the limit would only queue up: they are created when others have ended, which wakes us.
-          and active.runs < (v.definition ->> 'max_active_runs')::integer
+          and active.runs < v.max_active_runs
         order by d.next_run_after limit $2 for update of d skip locked`,
       values: [now, limit],
     });

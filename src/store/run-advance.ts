@@ -48,14 +48,15 @@ export async function startQueuedRuns(
       name: "start_queued_runs",
       text: `
         with candidate as (
-          select r.id, r.dag_id, r.run_after, (v.definition ->> 'max_active_runs')::integer as max_active_runs,
+          select r.id, r.dag_id, r.run_after, v.max_active_runs,
             row_number() over (partition by r.dag_id order by r.run_after, r.id) as place
           from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
           where r.state = 'queued' and r.run_after <= $1 and not d.is_paused),
+        -- Once for each DAG: a count for each candidate would make a backlog cost its square.
+        active as (select dag_id, count(*) as runs from dag_run where state = 'running' group by dag_id),
         chosen as (
-          select c.id from candidate c
-          where c.place <= c.max_active_runs
-            - (select count(*) from dag_run a where a.dag_id = c.dag_id and a.state = 'running')
+          select c.id from candidate c left join active a using (dag_id)
+          where c.place <= c.max_active_runs - coalesce(a.runs, 0)
           order by c.run_after limit $2)
         update dag_run set state = 'running', start_date = $1 where id in (select id from chosen) and state = 'queued'
         returning id, version_id, unfinished`,

@@ -86,18 +86,18 @@ async function readCandidates(tx: Queryable, batch: number): Promise<Candidate[]
   const { rows } = await tx.query<Candidate>({
     name: "queue_candidates",
     text: `
-      select c.id, c.run_id, c.task_id, r.version_id, lim.run_limit, coalesce(a.occupied, 0)::integer as occupied
-      from (
-        select id, run_id, task_id, scheduled_at, row_number() over (partition by run_id order by scheduled_at, id) as place
-        from task_instance where state = 'scheduled') c
-      join dag_run r on r.id = c.run_id join dag d using (dag_id) join dag_version v on v.id = r.version_id
-        cross join lateral (select (v.definition ->> 'max_active_tasks')::integer as run_limit) lim
+      select c.id, r.id as run_id, c.task_id, r.version_id, v.max_active_tasks as run_limit,
+        coalesce(a.occupied, 0)::integer as occupied
+      from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
+        -- No more of one run than its limit, so that a run that is full cannot fill the batch. In the index's order, so that
+        -- a pass costs what it reads and not what waits.
+        cross join lateral (
+          select t.id, t.task_id, t.scheduled_at from task_instance t where t.run_id = r.id and t.state = 'scheduled'
+          order by t.scheduled_at, t.id limit least(v.max_active_tasks, $1)) c
         left join (
           select run_id, count(*) as occupied from task_instance where state in ('queued', 'running') group by run_id) a
           on a.run_id = r.id
       where r.state = 'running' and not d.is_paused
-        -- No more of one run than its limit, so that a run that is full cannot fill the batch.
-        and c.place <= lim.run_limit
       order by c.scheduled_at, c.id limit $1`,
     values: [batch],
   });
