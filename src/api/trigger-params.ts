@@ -2,6 +2,7 @@
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { isStorable } from "../core/clean-text.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 
@@ -70,11 +71,8 @@ function describeFault(fault: ErrorObject): { path: string; message: string } {
   return { path: place, message: fault.message ?? "is not valid" };
 }
 
-// jsonb holds neither NUL nor half a surrogate pair; in JSON text both can only stand as an escape.
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i;
-
 function refuseUnstorable(conf: JsonObject): void {
-  if (UNSTORABLE.test(JSON.stringify(conf))) {
+  if (!isStorable(conf)) {
     throw failure("invalid_params", "conf holds a NUL character or half a surrogate pair, which Postgres cannot keep");
   }
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES } from "../core/definition.ts";
+import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
 export const json: z.ZodType<Json> = z.json();
@@ -30,6 +31,9 @@ const expression: z.ZodType<Expression> = z.lazy(() =>
 
 const instant = z.iso.datetime({ offset: true });
 
+/** A year, in seconds. */
+const LONGEST_TIMEOUT = 31_536_000;
+
 export const taskDefinition = z.strictObject({
   task_id: taskId,
   kind: z.enum(["function", "empty"]),
@@ -38,22 +42,27 @@ export const taskDefinition = z.strictObject({
   inputs: z.record(z.string(), expression),
   retries: z.int().min(0).max(1000),
   retry_delay: z.number().min(0).max(86_400),
-  execution_timeout: z.number().positive().nullable(),
+  execution_timeout: z.number().positive().max(LONGEST_TIMEOUT).nullable(),
   pod: jsonObject.nullable(),
   description: z.string().nullable(),
 });
 
-export const dagDefinition: z.ZodType<DagDefinition> = z.strictObject({
-  dag_id: dagId,
-  description: z.string().nullable(),
-  tags: z.array(z.string().max(100)),
-  schedule: z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
-  start_date: instant.nullable(),
-  end_date: instant.nullable(),
-  catchup: z.boolean(),
-  max_active_runs: z.int().min(1),
-  max_active_tasks: z.int().min(1),
-  params_schema: jsonObject.nullable(),
-  is_paused_upon_creation: z.boolean(),
-  tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
-});
+export const dagDefinition: z.ZodType<DagDefinition> = z
+  .strictObject({
+    dag_id: dagId,
+    description: z.string().nullable(),
+    tags: z.array(z.string().max(100)),
+    schedule: z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
+    start_date: instant.nullable(),
+    end_date: instant.nullable(),
+    catchup: z.boolean(),
+    max_active_runs: z.int32().min(1),
+    max_active_tasks: z.int32().min(1),
+    params_schema: jsonObject.nullable(),
+    is_paused_upon_creation: z.boolean(),
+    tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
+  })
+  .refine(
+    (definition) => isStorable(definition),
+    "holds a NUL character or half a surrogate pair, which Postgres cannot keep",
+  );
