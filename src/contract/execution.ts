@@ -59,7 +59,7 @@ export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 
 /** POST /attempts/{attempt_id}/logs; lines are numbered from 0 within the attempt, so a repeat is a no-op. */
 export const logLine = z.strictObject({
-  seq: z.int().min(0),
+  seq: z.int32().min(0),
   timestamp: z.iso.datetime({ offset: true }),
   level: z.enum(["info", "error"]),
   event: z.string().max(65_536),
@@ -77,7 +77,7 @@ export const finishRequest = z.discriminatedUnion("state", [
     kind: z.enum(["task_failed", "timed_out", "cancelled"]),
     /** false: the task asked not to be retried. */
     retryable: z.boolean(),
-    exit_code: z.int().nullable(),
+    exit_code: z.int32().nullable(),
     error: z.strictObject({
       name: z.string().max(1_024),
       message: z.string().max(16_384),

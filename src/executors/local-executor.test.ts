@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { EventEmitter } from "node:events";
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ExecutionServer, type ServedAttempt, startExecutionServer } from "../../test/support/execution-server.ts";
@@ -264,6 +265,26 @@ test("a process that was spawned but not written down is found again", async () 
   expect(await second.launch(it.order(attempt))).toEqual({ kind: "launched", pod_uid: podUid });
   process.kill(-pidOf(podUid), "SIGKILL");
   await it.ledger.until(1);
+});
+
+test("what a child of an earlier executor leaves behind is ended with it", async () => {
+  await using it = await setUp();
+  const attempt = it.server.serve({ run: FOREVER });
+  // The executor that spawned it is gone, and with it the exit event.
+  const child = spawn("sh", ["-c", "sleep 600 & echo ready; exec sleep 600"], {
+    detached: true,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(child.stdout, "data");
+  const podUid = identifyProcess(child.pid ?? 0) ?? "";
+  const record = { attempt_id: attempt.id, epoch: 1, pod_uid: podUid, spawned_at: new Date().toISOString() };
+  openRecordFolder(it.stateFolder).write(record);
+  it.ledger.expect(it.order(attempt), podUid);
+  await it.make();
+  const allEnded = once(child.stdout.resume(), "end");
+  process.kill(pidOf(podUid), "SIGKILL");
+  await it.ledger.until(1);
+  await allEnded;
 });
 
 test("remove ends the process and all that it started, by force when it will not go", async () => {

@@ -13,7 +13,7 @@ import type { Logger } from "../lifecycle/log.ts";
 import { createLoop, type PassResult } from "../lifecycle/loop.ts";
 import type { AttemptLedger, Executor, ExpectedAttempt, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
 import { judgeExit, judgeGone } from "./local-outcome.ts";
-import { findProcess, identifyProcess, isRunning, signalGroup, signalProcess } from "./local-process.ts";
+import { endRemains, findProcess, identifyProcess, isRunning, signalGroup, signalProcess } from "./local-process.ts";
 import { type LocalRecord, openRecordFolder } from "./local-record.ts";
 import { spawnWorker, type WorkerProgram } from "./local-spawn.ts";
 
@@ -113,8 +113,10 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     if (known?.own) return;
     const record = known?.record ?? findRecorded(attempt_id, records.read(attempt_id));
     if (!record) return;
-    if (isRunning(record.pod_uid)) track(record, false);
-    else observeEnd(record, judgeGone(records.readLastWords(attempt_id)));
+    if (isRunning(record.pod_uid)) return void track(record, false);
+    // The task may go on in a process that the worker started.
+    endRemains(record.pod_uid);
+    observeEnd(record, judgeGone(records.readLastWords(attempt_id)));
   };
 
   const runOnce = async (): Promise<PassResult> => {

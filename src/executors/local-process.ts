@@ -31,6 +31,13 @@ export function signalGroup(leader: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Ends what a leader that has gone left of its group; a pid that is another process's by now is left alone. */
+export function endRemains(podUid: string): void {
+  const { pid } = parseUid(podUid);
+  const present = identifyProcess(pid);
+  if (present === null || present === podUid) signalGroup(pid, "SIGKILL");
+}
+
 /** The process that was started with this variable in its environment, as "pid:starttime"; only one's own are readable. */
 export function findProcess(name: string, value: string): string | null {
   for (const entry of readdirSync("/proc")) {
