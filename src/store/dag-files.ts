@@ -123,14 +123,7 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
         select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4 from dag_version where dag_id = $1
         returning id)
       update dag set current_version_id = version.id from version where dag_id = $1`,
-    values: [
-      definition.dag_id,
-      file.bundle.hash,
-      text,
-      now,
-      definition.max_active_runs,
-      definition.max_active_tasks,
-    ],
+    values: [definition.dag_id, file.bundle.hash, text, now, definition.max_active_runs, definition.max_active_tasks],
   });
   if (!known.schedule_same) {
     const due = nextDueRun(definition, known.last_logical_date, now);

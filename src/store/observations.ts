@@ -26,18 +26,19 @@ export async function recordObservations(
     const merged = mergeObservations(batch.observations);
     if (merged.length > 0) {
       const own = await updateTimelines(tx, merged, now);
-      await recordOutcomes(tx, rules, merged.filter((seen) => own.has(seen.attempt_id)).flatMap(toEnd), now);
+      await recordOutcomes(tx, rules, merged.filter((seen) => own.has(podKey(seen))).flatMap(toEnd), now);
     }
     if (batch.position) await savePosition(tx, batch.position, now);
   });
 }
 
-/** The last observation of each attempt counts, but an outcome or a disappearance seen earlier in the batch stays seen. */
+/** The last observation of each pod counts, but an outcome or a disappearance seen earlier in the batch stays seen. */
 function mergeObservations(observations: readonly Observation[]): Observation[] {
   const merged = new Map<string, Observation>();
   for (const observation of observations) {
-    const before = merged.get(observation.attempt_id);
-    merged.set(observation.attempt_id, {
+    const key = podKey(observation);
+    const before = merged.get(key);
+    merged.set(key, {
       ...observation,
       outcome: before?.outcome ?? observation.outcome,
       process_ended: observation.process_ended || (before?.process_ended ?? false),
@@ -45,6 +46,11 @@ function mergeObservations(observations: readonly Observation[]): Observation[] 
     });
   }
   return [...merged.values()].toSorted((a, b) => (a.attempt_id < b.attempt_id ? -1 : 1));
+}
+
+/** Another pod may carry the same attempt's marks: a person's copy, or one of a create that was repeated. */
+function podKey({ attempt_id, pod_uid }: { attempt_id: string; pod_uid: string }): string {
+  return `${attempt_id} ${pod_uid}`;
 }
 
 function toEnd(observation: Observation): AttemptEnd[] {
@@ -60,9 +66,9 @@ function toEnd(observation: Observation): AttemptEnd[] {
   ];
 }
 
-/** Returns the attempts that the observations are really of: a pod of another uid under the same name is not. */
+/** Returns the keys of the pods that really are the attempts': one of another uid under the same name is not. */
 async function updateTimelines(tx: Queryable, observations: readonly Observation[], now: Date): Promise<Set<string>> {
-  const { rows } = await tx.query<{ id: string }>({
+  const { rows } = await tx.query<{ attempt_id: string; pod_uid: string }>({
     name: "update_timelines",
     text: `
       update attempt a set
@@ -80,7 +86,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[])
         as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone)
       where a.id = o.id and a.epoch = o.epoch and (a.pod_uid is null or a.pod_uid = o.pod_uid)
-      returning a.id`,
+      returning a.id as attempt_id, o.pod_uid`,
     values: [
       observations.map((observation) => observation.attempt_id),
       observations.map((observation) => observation.epoch),
@@ -93,7 +99,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       now,
     ],
   });
-  return new Set(rows.map((row) => row.id));
+  return new Set(rows.map(podKey));
 }
 
 async function savePosition(

@@ -101,6 +101,15 @@ describe("an attempt", () => {
     expect(await record([seen(attempt), seen(attempt)])).toBeUndefined();
   });
 
+  it("is ended by its own pod alone, whatever another with its marks does in the same batch", async () => {
+    const { attempt } = await launchOne();
+    const copy = { pod_uid: "copy" };
+    await record([seen(attempt), seen(attempt, { ...copy, outcome: outcomeOf("deleted"), gone: true }), seen(attempt)]);
+    expect((await store.db.query({ text: "select outcome from attempt" })).rows).toEqual([{ outcome: null }]);
+    await record([seen(attempt, { outcome: outcomeOf("evicted") }), seen(attempt, copy)]);
+    expect((await store.db.query({ text: "select outcome from attempt" })).rows).toEqual([{ outcome: "evicted" }]);
+  });
+
   it("whose pod vanished without an end is lost, with a reason", async () => {
     const { attempt } = await launchOne();
     await record([seen(attempt, { gone: true })]);

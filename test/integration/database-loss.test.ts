@@ -15,5 +15,7 @@ it("a connection that breaks in the middle of a transaction fails the transactio
     await tx.query({ text: "select 1" });
   });
   await expect(broken).rejects.toMatchObject({ code: "unavailable" });
-  expect(await store.db.transaction((tx) => tx.query({ text: "select 1 as one" }))).toMatchObject({ rows: [{ one: 1 }] });
+  expect(await store.db.transaction((tx) => tx.query({ text: "select 1 as one" }))).toMatchObject({
+    rows: [{ one: 1 }],
+  });
 });
