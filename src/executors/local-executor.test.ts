@@ -285,6 +285,7 @@ test("what a child of an earlier executor leaves behind is ended with it", async
   process.kill(pidOf(podUid), "SIGKILL");
   await it.ledger.until(1);
   await allEnded;
+  expect(it.ledger.observations).toMatchObject([{ pod_uid: podUid, gone: true, process_ended: true }]);
 });
 
 test("remove ends the process and all that it started, by force when it will not go", async () => {

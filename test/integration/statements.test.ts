@@ -23,8 +23,8 @@ const sources = readdirSync(STORE)
   .map((file) => ({ file, source: readFileSync(new URL(file, STORE), "utf8") }));
 
 function readConstants(source: string, declaration: string): Map<string, string> {
-  const found = source.matchAll(new RegExp(`^${declaration} (\\w+) =\\s*(${LITERAL});`, "gm"));
-  return new Map([...found].map(([, name = "", literal = ""]) => [name, literal.slice(1, -1)]));
+  const found = source.matchAll(new RegExp(`^${declaration} (\\w+) =\\s*(${LITERAL}|\\d+);`, "gm"));
+  return new Map([...found].map(([, name = "", literal = ""]) => [name, literal.replace(/^["'`]|["'`]$/g, "")]));
 }
 
 const imported = new Map(sources.flatMap(({ source }) => [...readConstants(source, "export const")]));
@@ -61,7 +61,9 @@ describe("the statements of the store", () => {
     // Whatever stands behind "text:" but a type, and what a migration's file holds.
     const texts = sources.flatMap(({ source }) => source.match(/\btext:(?! string;| sql )/g) ?? []);
     expect(statements.length).toBe(texts.length);
-    const names = sources.flatMap(({ source }) => [...source.matchAll(/\bname: "(\w+)"/g)].map(([, name]) => name));
+    const names = sources.flatMap(({ source }) =>
+      [...source.matchAll(/\bname: "(\w+)"/g)].map(([, name = ""]) => name),
+    );
     expect(statements.flatMap(({ name }) => name ?? []).toSorted()).toEqual(names.toSorted());
     expect(complete.length).toBeGreaterThan(80);
   });
@@ -77,7 +79,8 @@ describe("the statements of the store", () => {
   it.each(complete.filter(({ text }) => PREPARABLE.test(text)).map((found, index) => ({ ...found, index })))(
     "prepare: $file $name",
     async ({ text, index }) => {
-      await client.query(`prepare statement_${index} as ${text}`);
+      const { command } = await client.query(`prepare statement_${index} as ${text}`);
+      expect(command).toBe("PREPARE");
     },
   );
 });
