@@ -80,9 +80,9 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
   const fault = dag.schedule && findScheduleFault(dag.schedule);
   if (fault) errors.push({ path: "schedule", message: fault });
   const required = dag.schedule === null ? [] : dag.params_schema?.["required"];
-  for (const name of Array.isArray(required) ? required : []) {
+  for (const name of Array.isArray(required) ? required.filter((each) => typeof each === "string") : []) {
     errors.push({
-      path: `params.${String(name)}`,
+      path: `params.${name}`,
       message: "has no default, but the schedule creates runs without params; give it one",
     });
   }

@@ -50,7 +50,7 @@ export function createLoop(options: LoopOptions): Loop {
   const pause = async (ms: number) => {
     if (woken || stopping.signal.aborted) return;
     interrupt = new AbortController();
-    await clock.sleep(ms, AbortSignal.any([interrupt.signal, stopping.signal]));
+    await clock.sleep(ms, interrupt.signal);
     interrupt = null;
   };
 
@@ -93,6 +93,8 @@ export function createLoop(options: LoopOptions): Loop {
     },
     stop: async () => {
       stopping.abort();
+      // Not AbortSignal.any: one made for each pause would stay registered with the signal that lives as long as we do.
+      interrupt?.abort();
       await running;
     },
   };

@@ -37,7 +37,13 @@ export function createWakeListener({ url, onWake, clock, log }: WakeListenerOpti
 
   const listen = async (): Promise<void> => {
     // keepAlive finds a peer that vanished without a word.
-    client = new pg.Client({ connectionString: url, application_name: "windlass-listen", keepAlive: true });
+    client = new pg.Client({
+      connectionString: url,
+      application_name: "windlass-listen",
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: 10_000,
+    });
     const ended = new Promise<void>((resolve) => {
       client?.once("end", resolve);
       client?.on("error", (error) => {
