@@ -104,11 +104,14 @@ export function addInstallationRoutes(app: ApiServer, { db, clock, version, gitV
   );
 }
 
+export function isAlive(heartbeat: Date | null, now: Date): boolean {
+  return heartbeat !== null && now.getTime() - heartbeat.getTime() < HEALTHY_MS;
+}
+
 /** @param heartbeats null: the database does not answer */
 export function judgeHealth(heartbeats: ReadonlyMap<string, Date> | null, now: Date): HealthAnswer {
   const newest = heartbeats?.get("scheduler") ?? null;
-  const isAlive = newest !== null && now.getTime() - newest.getTime() < HEALTHY_MS;
-  const status = isAlive ? "healthy" : "unhealthy";
+  const status = isAlive(newest, now) ? "healthy" : "unhealthy";
   return {
     metadatabase: { status: heartbeats ? "healthy" : "unhealthy" },
     scheduler: { status, latest_scheduler_heartbeat: isoOf(newest) },

@@ -16,6 +16,7 @@ import { createAuthentication, readBearer } from "./authentication.ts";
 import { addDagRoutes } from "./dag-routes.ts";
 import { addDagRunRoutes } from "./dag-run-routes.ts";
 import { addExecutionRoutes } from "./execution-routes.ts";
+import { addExplainRoutes } from "./explain-routes.ts";
 import { observeRequests } from "./http-metrics.ts";
 import { addInstallationRoutes } from "./installation-routes.ts";
 import { addLogRoutes } from "./log-routes.ts";
@@ -109,6 +110,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addDagRoutes(rest, options);
       addDagRunRoutes(rest, options);
       addTaskInstanceRoutes(rest, options);
+      addExplainRoutes(rest, options);
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);

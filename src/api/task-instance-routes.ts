@@ -170,8 +170,12 @@ async function requireRunOrAny(db: Database, dagId: string, runId: string): Prom
 export async function requireInstance(db: Database, key: InstanceKey): Promise<TaskInstanceRow> {
   const instance = await readTaskInstance(db, key);
   if (instance) return instance;
+  throw missingInstance(key);
+}
+
+export function missingInstance(key: InstanceKey): Error {
   const which = key.map_index === -1 ? "" : ` with map index ${key.map_index}`;
-  throw failure(
+  return failure(
     "not_found",
     `run "${key.dag_run_id}" of DAG "${key.dag_id}" has no task instance "${key.task_id}"${which}`,
   );

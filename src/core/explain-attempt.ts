@@ -1,0 +1,121 @@
+// An attempt under way: queued for launch, launching, a pod that does not run yet, a worker that runs.
+
+import { explainNoScheduler } from "./explain-waiting.ts";
+import { clause, sayDue, sayInstant, saySeconds, saySince, secondsBetween, sentence } from "./phrase.ts";
+import { type AttemptSituation, type Cause, type Explanation, nameTask, type Situation } from "./situation.ts";
+
+// As many heartbeats may be missed before it is worth saying.
+const MISSED_HEARTBEATS = 6;
+
+export function explainAttempt(situation: Situation, now: Date): Explanation {
+  const { instance, attempt, scheduler } = situation;
+  const task = nameTask(instance);
+  if (attempt === null) return say("launch_queue", `${task} is queued, and its attempt is being made`);
+  if (attempt.stop_requested_at !== null && attempt.outcome === null) {
+    const why = attempt.stop_reason === null ? "" : `: ${clause(attempt.stop_reason)}`;
+    return say("stopping", `${task} is being stopped ${saySince(attempt.stop_requested_at, now)}${why}`);
+  }
+  switch (attempt.state) {
+    case "queued":
+      return scheduler.alive ? explainQueued(task, attempt, now) : explainNoScheduler(situation, now);
+    case "launching":
+      return scheduler.alive ? explainLaunching(task, attempt, now) : explainNoScheduler(situation, now);
+    case "launched":
+      return explainLaunched(task, attempt, now);
+    case "running":
+      return explainRunning(situation, attempt, now);
+    case "finished":
+      return say("next_pass", `${task} goes on with the scheduler's next pass, because its attempt has ended`);
+  }
+}
+
+const say = (cause: Cause, ...parts: (string | null)[]): Explanation => ({ cause, sentence: sentence(...parts) });
+
+function explainQueued(task: string, attempt: AttemptSituation, now: Date): Explanation {
+  if (attempt.launch_failures === 0) {
+    return say("launch_queue", `${task} waits ${saySince(attempt.queued_at, now)} for a scheduler to launch it`);
+  }
+  const times = attempt.launch_failures === 1 ? "once" : `${attempt.launch_failures} times`;
+  const next = attempt.launch_after === null ? "at once" : sayDue(attempt.launch_after, now);
+  const why = clause(attempt.waiting_reason ?? "no reason was recorded");
+  return say("launch_put_off", `${task} could not be launched, ${times} so far, and is launched again ${next}: ${why}`);
+}
+
+function explainLaunching(task: string, attempt: AttemptSituation, now: Date): Explanation {
+  const who = attempt.claimed_by === null ? "a scheduler" : `scheduler "${attempt.claimed_by}"`;
+  if (attempt.claimed_until !== null && attempt.claimed_until <= now) {
+    return say(
+      "launching",
+      `${task} is launched by another scheduler in a moment, because ${who} claimed it and fell silent`,
+    );
+  }
+  return say("launching", `${task} is being launched by ${who}`);
+}
+
+function explainLaunched(task: string, attempt: AttemptSituation, now: Date): Explanation {
+  const since = attempt.waiting_since === null ? "" : ` ${saySince(attempt.waiting_since, now)}`;
+  const why = clause(attempt.waiting_reason ?? "no reason was given");
+  const where = nameWhere(attempt);
+  switch (attempt.waiting_kind) {
+    case "unschedulable":
+      return say(
+        "unschedulable",
+        `${task} waits${since} for a node for ${where}: ${why}`,
+        "free or add nodes, or let the task's pod ask for less",
+      );
+    case "image":
+      return say(
+        "image",
+        `${task} waits${since} because ${where} gets no image: ${why}`,
+        "check the image's name, its registry and its pull secret",
+      );
+    case "configuration":
+      return say(
+        "configuration",
+        `${task} waits${since} because ${where} cannot be started: ${why}`,
+        "create what is missing, or correct the task's pod",
+      );
+    case "starting":
+      return say("starting", `${task} waits${since} for ${where} to start: ${why}`);
+    case null:
+      return explainSilentStart(task, where, attempt, now);
+  }
+}
+
+/** Nothing holds its pod up, and yet no worker has reported. */
+function explainSilentStart(task: string, where: string, attempt: AttemptSituation, now: Date): Explanation {
+  const began = attempt.container_started_at ?? attempt.launched_at ?? attempt.queued_at;
+  const what = attempt.container_started_at === null ? "was launched" : "has started its container";
+  const age = secondsBetween(began, now);
+  return say(
+    "starting",
+    `${task} waits for its worker to report: ${where} ${what}, ${saySeconds(age)} ago`,
+    age < 30 ? null : "see the pod's log, and whether it reaches the API at WINDLASS_API_URL",
+  );
+}
+
+function nameWhere(attempt: AttemptSituation): string {
+  if (attempt.executor === "local" || attempt.pod_name === null) return "its process";
+  return attempt.namespace === null
+    ? `pod "${attempt.pod_name}"`
+    : `pod "${attempt.pod_name}" in namespace "${attempt.namespace}"`;
+}
+
+function explainRunning({ instance, limits }: Situation, attempt: AttemptSituation, now: Date): Explanation {
+  const task = nameTask(instance);
+  const started = attempt.started_at ?? attempt.queued_at;
+  const host = attempt.hostname === null ? "" : ` on "${attempt.hostname}"`;
+  const heartbeat = attempt.heartbeat_at ?? started;
+  const silence = secondsBetween(heartbeat, now);
+  if (silence > MISSED_HEARTBEATS * limits.heartbeat_interval) {
+    return say(
+      "silent",
+      `${task} runs${host} since ${sayInstant(started)}, but its last heartbeat came ${saySeconds(silence)} ago: after ${saySeconds(limits.fence)} of silence it is given up and replaced`,
+      "see whether its pod still runs and reaches the API",
+    );
+  }
+  return say(
+    "running",
+    `${task} runs${host} ${saySince(started, now)}, as try ${instance.try_number} of ${instance.max_tries}; its last heartbeat came ${saySeconds(silence)} ago`,
+  );
+}

@@ -1,0 +1,44 @@
+// Why a task instance does not run, or how it ended, in one sentence at any time: the first true answer on its way from
+// the run's limits over its upstream, its slot, its launch and its pod to its end.
+
+import { explainAttempt } from "./explain-attempt.ts";
+import { explainEnd } from "./explain-end.ts";
+import { explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
+import { sayDue, sentence } from "./phrase.ts";
+import { type Explanation, nameTask, type Situation } from "./situation.ts";
+
+export function explainInstance(situation: Situation, now: Date): Explanation {
+  const { instance } = situation;
+  const { state } = instance;
+  switch (state) {
+    case null:
+      return explainUnmet(situation, now);
+    case "scheduled":
+      return explainScheduled(situation, now);
+    case "up_for_retry":
+      return explainRetry(situation, now);
+    case "queued":
+    case "running":
+      return explainAttempt(situation, now);
+    case "up_for_reschedule": {
+      const next = instance.retry_at === null ? "in a moment" : sayDue(instance.retry_at, now);
+      return { cause: "reschedule", sentence: sentence(`${nameTask(instance)} looks again ${next}`, instance.reason) };
+    }
+    case "deferred":
+      return {
+        cause: "deferred",
+        sentence: sentence(`${nameTask(instance)} waits for an event without a pod`, instance.reason),
+      };
+    case "restarting":
+      return {
+        cause: "restarting",
+        sentence: sentence(`${nameTask(instance)} was restarted, and its old attempt is being stopped`),
+      };
+    case "success":
+    case "failed":
+    case "upstream_failed":
+    case "skipped":
+    case "removed":
+      return explainEnd(situation, state);
+  }
+}

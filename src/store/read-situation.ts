@@ -1,0 +1,171 @@
+// All that the explanation of one task instance needs: its row with run, DAG and newest attempt, its direct upstream by state,
+// the ancestors that failed, and the end of its log. Each is one statement over an index, bounded whatever the run's size.
+
+import type { DagDefinition, TriggerRule } from "../core/definition.ts";
+import type { DagGraph } from "../core/graph.ts";
+import type {
+  AttemptSituation,
+  DagSituation,
+  InstanceSituation,
+  RunSituation,
+  Situation,
+  UpstreamGroup,
+  UpstreamSituation,
+} from "../core/situation.ts";
+import type { Queryable } from "./database.ts";
+import type { VersionCache } from "./dag-versions.ts";
+import type { InstanceKey } from "./read-task-instances.ts";
+
+const NAMED_UPSTREAM = 3;
+const NAMED_FAILURES = 3;
+const LOG_LINES = 3;
+// Errors are looked for among the last lines only, so that a long log costs no more than a short one.
+const SEARCHED_LINES = 200;
+
+export interface LogLine {
+  timestamp: Date;
+  level: string;
+  event: string;
+}
+
+export interface SituationRows extends Omit<Situation, "scheduler" | "limits" | "log"> {
+  id: string;
+  /** The newest attempt's number; 0: there has been none. */
+  epoch: number;
+  log: LogLine[];
+}
+
+type FactsRow = InstanceSituation &
+  Omit<RunSituation, "state" | "ahead" | "running"> &
+  Pick<DagSituation, "dag_id" | "is_paused"> & {
+    id: string;
+    run_id: number;
+    run_state: RunSituation["state"];
+    version_id: number;
+    epoch: number;
+    attempt_id: string | null;
+  };
+
+/** null: there is no such instance. Errors: not_found, when its version is gone. */
+export async function readSituation(
+  db: Queryable,
+  versions: VersionCache,
+  key: InstanceKey,
+): Promise<SituationRows | null> {
+  const facts = await readFacts(db, key);
+  if (facts === null) return null;
+  const { definition, graph } = await versions.loadVersion(db, facts.version_id);
+  const [run, upstream, attempt, log] = await Promise.all([
+    readRunLimit(db, facts),
+    readUpstream(db, facts.run_id, graph, facts.task_id),
+    facts.attempt_id === null ? null : readAttempt(db, facts.attempt_id),
+    facts.attempt_id === null ? [] : readLogEnd(db, facts.attempt_id),
+  ]);
+  return {
+    id: facts.id,
+    epoch: facts.epoch,
+    instance: facts,
+    run,
+    dag: dagOf(facts, definition),
+    upstream,
+    attempt,
+    log,
+  };
+}
+
+function dagOf(facts: FactsRow, definition: DagDefinition): DagSituation {
+  return { dag_id: facts.dag_id, is_paused: facts.is_paused, max_active_runs: definition.max_active_runs };
+}
+
+async function readFacts(db: Queryable, key: InstanceKey): Promise<FactsRow | null> {
+  const { rows } = await db.query<FactsRow>({
+    name: "read_situation",
+    text: `
+      select i.id, i.run_id, i.task_id, i.map_index, i.state, i.try_number, i.max_tries, i.epoch, i.infrastructure_failures,
+        i.same_try, i.retry_at, i.scheduled_at, i.start_date, i.end_date, i.reason, r.dag_run_id, r.state as run_state,
+        r.run_after, r.version_id, r.dag_id, d.is_paused, a.id as attempt_id
+      from task_instance i join dag_run r on r.id = i.run_id join dag d on d.dag_id = r.dag_id
+        left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch
+      where r.dag_id = $1 and r.dag_run_id = $2 and i.task_id = $3 and i.map_index = $4`,
+    values: [key.dag_id, key.dag_run_id, key.task_id, key.map_index],
+  });
+  return rows[0] ?? null;
+}
+
+/** How many runs are in the way of one that is queued; the order is that in which runs are started. */
+async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituation> {
+  const { dag_run_id, run_after, run_state: state } = facts;
+  if (state !== "queued") return { dag_run_id, run_after, state, running: 0, ahead: 0 };
+  const { rows } = await db.query<{ running: number; ahead: number }>({
+    name: "count_runs_before",
+    // Over dag_run_unfinished.
+    text: `select count(*) filter (where state = 'running') as running,
+        count(*) filter (where state = 'queued' and (run_after, id) < ($2::timestamptz, $3::bigint)) as ahead
+      from dag_run where dag_id = $1 and state in ('queued', 'running')`,
+    values: [facts.dag_id, run_after, facts.run_id],
+  });
+  return { dag_run_id, run_after, state, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };
+}
+
+async function readUpstream(db: Queryable, runId: number, graph: DagGraph, taskId: string): Promise<UpstreamSituation> {
+  const task = graph.tasks.get(taskId);
+  const rule: TriggerRule = task?.trigger_rule ?? "all_success";
+  if (!task || task.upstream.length === 0) return { trigger_rule: rule, groups: [], failed: [] };
+  const [groups, failed] = await Promise.all([
+    db.query<UpstreamGroup>({
+      name: "group_upstream",
+      text: `
+        select state, count(*)::integer as count,
+          (array_agg(case when map_index = -1 then task_id else task_id || '[' || map_index || ']' end
+            order by task_id, map_index))[1:$3::integer] as names
+        from task_instance where run_id = $1 and task_id = any ($2) group by state order by min(task_id)`,
+      values: [runId, task.upstream, NAMED_UPSTREAM],
+    }),
+    db.query<{ name: string; reason: string | null }>({
+      name: "read_failed_ancestors",
+      text: `select task_id as name, reason from task_instance
+        where run_id = $1 and task_id = any ($2) and state = 'failed' order by end_date, task_id limit $3`,
+      values: [runId, findAncestors(graph, taskId), NAMED_FAILURES],
+    }),
+  ]);
+  return { trigger_rule: rule, groups: groups.rows, failed: failed.rows };
+}
+
+function findAncestors(graph: DagGraph, taskId: string): string[] {
+  const found = new Set(graph.tasks.get(taskId)?.upstream);
+  // The set grows while it is walked.
+  for (const ancestor of found) for (const next of graph.tasks.get(ancestor)?.upstream ?? []) found.add(next);
+  return [...found];
+}
+
+async function readAttempt(db: Queryable, attemptId: string): Promise<AttemptSituation | null> {
+  const { rows } = await db.query<AttemptSituation>({
+    name: "read_attempt_situation",
+    text: `
+      select state, executor, namespace, pod_name, hostname, claimed_by, claimed_until, launch_failures, launch_after,
+        queued_at, launched_at, pod_scheduled_at, image_pulled_at, container_started_at, started_at, heartbeat_at,
+        finished_at, waiting_kind, waiting_reason, waiting_since, stop_reason, stop_requested_at, outcome, outcome_reason,
+        exit_code, error
+      from attempt where id = $1`,
+    values: [attemptId],
+  });
+  return rows[0] ?? null;
+}
+
+/** The last errors, or the last lines when there are none; oldest first. */
+async function readLogEnd(db: Queryable, attemptId: string): Promise<LogLine[]> {
+  const { rows } = await db.query<LogLine>({
+    name: "read_log_end",
+    text: `
+      with tail as (
+        select seq, "timestamp", level, event from task_log where attempt_id = $1 order by seq desc limit $2),
+      ranked as (
+        select *, level in ('error', 'fatal', 'critical') as bad,
+          bool_or(level in ('error', 'fatal', 'critical')) over () as any_bad from tail)
+      select "timestamp", level, event from (
+        select * from ranked where bad or not any_bad order by seq desc limit $3) chosen
+      order by seq`,
+    values: [attemptId, SEARCHED_LINES, LOG_LINES],
+  });
+  return rows;
+}
