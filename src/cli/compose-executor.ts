@@ -60,7 +60,7 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
     );
   }
   const cluster = chooseCluster(configuration, environment);
-  const namespaces = configuration.WINDLASS_NAMESPACES ?? [await readOwnNamespace()];
+  const namespaces = await chooseNamespaces(configuration);
   const [defaultNamespace] = namespaces;
   if (defaultNamespace === undefined) throw failure("invalid_configuration", "WINDLASS_NAMESPACES names no namespace");
   return createKubernetesExecutor({
@@ -80,7 +80,8 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
   });
 }
 
-function chooseCluster(configuration: Configuration, environment: Environment) {
+/** Errors: invalid_configuration. */
+export function chooseCluster(configuration: Configuration, environment: Environment) {
   // KUBECONFIG may name several files; the first one counts.
   const kubeconfigPath = configuration.WINDLASS_KUBECONFIG ?? environment["KUBECONFIG"]?.split(":")[0];
   if (kubeconfigPath) return { kubeconfigPath };
@@ -95,12 +96,18 @@ function chooseCluster(configuration: Configuration, environment: Environment) {
   return { inCluster: true as const, server: `https://${host.includes(":") ? `[${host}]` : host}:${port}` };
 }
 
+/** The default one first. */
+export async function chooseNamespaces(configuration: Configuration): Promise<string[]> {
+  return configuration.WINDLASS_NAMESPACES ?? [await readOwnNamespace()];
+}
+
 async function readOwnNamespace(): Promise<string> {
   const text = await readFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace", "utf8").catch(() => "default");
   return text.trim();
 }
 
-async function readPodTemplate(path: string | undefined): Promise<JsonObject | null> {
+/** Errors: invalid_configuration. */
+export async function readPodTemplate(path: string | undefined): Promise<JsonObject | null> {
   if (path === undefined) return null;
   try {
     return jsonObject.parse(parse(await readFile(path, "utf8")));

@@ -23,6 +23,11 @@ function readSeconds(text: string): number {
   return Number(text);
 }
 
+function readFormat(output: string): "text" | "json" {
+  if (output === "text" || output === "json") return output;
+  throw new CommanderError(2, "windlass.output", `--output is "${output}": use text or json`);
+}
+
 const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 // Roles load their own modules: a worker or `--help` does not pay for Postgres and Fastify.
@@ -115,6 +120,16 @@ program
   });
 
 program
+  .command("doctor")
+  .description("check configuration, database, API and Kubernetes permissions, and say what to do; changes nothing")
+  .option("--output <format>", "text or json", "text")
+  .action(async ({ output }: { output: string }) => {
+    const format = readFormat(output);
+    const { runDoctor } = await import("./commands/doctor.ts");
+    process.exitCode = await runDoctor({ environment: process.env, output: format }, print);
+  });
+
+program
   .command("init")
   .description("make a folder for DAG files, with types for the compiler and the editor")
   .argument("<dir>", "the folder; what it holds already is kept")
@@ -135,9 +150,7 @@ dags
   .option("--dag <id>", "which DAG, when the file has several")
   .option("--output <format>", "text or json", "text")
   .action(async (file: string, options: { params: string; dag?: string; output: string }) => {
-    const { output } = options;
-    if (output !== "text" && output !== "json")
-      throw new CommanderError(2, "windlass.output", `--output is "${output}": use text or json`);
+    const output = readFormat(options.output);
     // Authors' tasks write where they like; stdout is for the answer alone.
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);

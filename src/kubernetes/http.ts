@@ -34,6 +34,8 @@ export interface KubernetesHttpOptions {
   /** Connections for unary calls. */
   maxConnections: number;
   onRequest?: (record: RequestRecord) => void;
+  /** The server's own time, from the Date header of each answer to a call; whole seconds. */
+  onServerTime?: (time: Date) => void;
 }
 
 export interface KubernetesCall {
@@ -112,6 +114,8 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
       const answer = await request(call, credentials, poolFor(credentials), signal);
       const text = await answer.body.text();
       code = answer.statusCode;
+      const date = Date.parse(headerText(answer.headers["date"]) ?? "");
+      if (!Number.isNaN(date)) options.onServerTime?.(new Date(date));
       if (code < 200 || code > 299) {
         throw errorOfAnswer({
           code,
