@@ -1,83 +1,8 @@
-import { describe, expect, it, test } from "vitest";
+import { expect, it, test } from "vitest";
 import { traceAttempt } from "./attempt-timeline.ts";
 import { explainInstance } from "./explain.ts";
-import { type AttemptSituation, CAUSES, type Cause, type InstanceSituation, type Situation } from "./situation.ts";
-
-const NOW = new Date("2026-03-01T12:00:00.000Z");
-const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
-
-const INSTANCE: InstanceSituation = {
-  task_id: "load",
-  map_index: -1,
-  state: null,
-  try_number: 1,
-  max_tries: 3,
-  infrastructure_failures: 0,
-  same_try: false,
-  retry_at: null,
-  scheduled_at: null,
-  start_date: null,
-  end_date: null,
-  reason: null,
-};
-const ATTEMPT: AttemptSituation = {
-  state: "queued",
-  executor: "kubernetes",
-  namespace: "etl",
-  pod_name: "load-1",
-  hostname: null,
-  claimed_by: null,
-  claimed_until: null,
-  launch_failures: 0,
-  launch_after: null,
-  queued_at: at(-60),
-  launched_at: null,
-  pod_scheduled_at: null,
-  image_pulled_at: null,
-  container_started_at: null,
-  started_at: null,
-  heartbeat_at: null,
-  finished_at: null,
-  waiting_kind: null,
-  waiting_reason: null,
-  waiting_since: null,
-  stop_reason: null,
-  stop_requested_at: null,
-  outcome: null,
-  outcome_reason: null,
-  exit_code: null,
-  error: null,
-};
-const SITUATION: Situation = {
-  instance: INSTANCE,
-  run: { dag_run_id: "r1", state: "running", run_after: at(-60), running: 1, ahead: 0 },
-  dag: { dag_id: "sales", is_paused: false, max_active_runs: 2 },
-  upstream: { trigger_rule: "all_success", groups: [], failed: [] },
-  attempt: null,
-  log: [],
-  scheduler: { alive: true, seen_at: at(-1) },
-  limits: { infrastructure_budget: 3, heartbeat_interval: 5, fence: 330 },
-};
-
-interface Change {
-  instance?: Partial<InstanceSituation>;
-  run?: Partial<Situation["run"]>;
-  dag?: Partial<Situation["dag"]>;
-  upstream?: Partial<Situation["upstream"]>;
-  attempt?: Partial<AttemptSituation>;
-  log?: Situation["log"];
-  scheduler?: Situation["scheduler"];
-}
-const make = (change: Change): Situation => ({
-  ...SITUATION,
-  instance: { ...INSTANCE, ...change.instance },
-  run: { ...SITUATION.run, ...change.run },
-  dag: { ...SITUATION.dag, ...change.dag },
-  upstream: { ...SITUATION.upstream, ...change.upstream },
-  attempt: change.attempt ? { ...ATTEMPT, ...change.attempt } : null,
-  log: change.log ?? [],
-  scheduler: change.scheduler ?? SITUATION.scheduler,
-});
+import { type AttemptSituation, type Cause, WAITING_CAUSES } from "./situation.ts";
+import { at, ATTEMPT, type Change, makeSituation, NOW } from "./situation-fixture.ts";
 
 const DEAD = { alive: false, seen_at: at(-90) };
 const queued = (attempt: Partial<AttemptSituation>): Change => ({ instance: { state: "queued" }, attempt });
@@ -87,13 +12,6 @@ const running = (attempt: Partial<AttemptSituation>): Change => ({
   instance: { state: "running" },
   attempt: { state: "running", hostname: "node-1", started_at: at(-300), heartbeat_at: at(-4), ...attempt },
 });
-const failed = (attempt: Partial<AttemptSituation>, more: Change = {}): Change => ({
-  ...more,
-  instance: { state: "failed", try_number: 3, ...more.instance },
-  attempt: { state: "finished", started_at: at(-30), finished_at: at(-10), ...attempt },
-});
-const END = "at 2026-03-01T11:59:50Z";
-
 const CASES: [Cause, Change, string][] = [
   [
     "run_not_due",
@@ -275,137 +193,14 @@ const CASES: [Cause, Change, string][] = [
     running({ stop_requested_at: at(-2), stop_reason: "admin stopped it" }),
     'Task "load" is being stopped since 2026-03-01T11:59:58Z (2 s ago): admin stopped it.',
   ],
-  [
-    "upstream_failed",
-    {
-      instance: { state: "upstream_failed" },
-      upstream: {
-        groups: [
-          { state: "success", count: 1, names: ["a"] },
-          { state: "upstream_failed", count: 1, names: ["clean"] },
-        ],
-        failed: [
-          { name: "extract", reason: "Error: no route." },
-          { name: "fetch", reason: null },
-        ],
-      },
-    },
-    'Task "load" never ran because of its trigger rule all_success: upstream has task "clean" (upstream_failed); "extract" failed first (and so did "fetch"): Error: no route.',
-  ],
-  [
-    "upstream_skipped",
-    {
-      instance: { state: "skipped" },
-      upstream: { groups: [{ state: "skipped", count: 2, names: ["a", "b"] }] },
-    },
-    'Task "load" was skipped because of its trigger rule all_success: upstream has 2 tasks: "a" (skipped) and "b" (skipped).',
-  ],
-  [
-    "upstream_skipped",
-    {
-      instance: { state: "skipped" },
-      upstream: { trigger_rule: "all_failed", groups: [{ state: "success", count: 1, names: ["a"] }] },
-    },
-    'Task "load" was skipped because of its trigger rule all_failed: upstream has task "a" (success).',
-  ],
-  [
-    "skipped",
-    failed({ outcome: "skipped", outcome_reason: "nothing new today" }, { instance: { state: "skipped" } }),
-    `Task "load" skipped itself after 20 s ${END}: nothing new today.`,
-  ],
-  [
-    "removed",
-    { instance: { state: "removed", map_index: 7, reason: "removed by trigger rule all_success" } },
-    'Task "load" [7] was removed: removed by trigger rule all_success.',
-  ],
-  [
-    "success",
-    failed({ outcome: "success" }, { instance: { state: "success", try_number: 2 } }),
-    `Task "load" succeeded on try 2 of 3 after 20 s ${END}.`,
-  ],
-  ["success", { instance: { state: "success", end_date: at(-10) } }, `Task "load" succeeded ${END}.`],
-  [
-    "failed",
-    { instance: { state: "failed", reason: "marked failed by admin" } },
-    'Task "load" failed: marked failed by admin.',
-  ],
-  [
-    "task_failed",
-    failed(
-      {
-        outcome: "task_failed",
-        outcome_reason: "the task threw",
-        exit_code: 1,
-        error: { name: "RangeError", message: "no rows", stack: null },
-      },
-      { log: ["reading", "no rows", "bye"].map((event) => ({ level: "error", event })) },
-    ),
-    `Task "load" failed on try 3 of 3 (its code failed, exit code 1) after 20 s ${END}: the task threw (RangeError: no rows); its log ends with "reading" / "bye"; correct the task and run it again.`,
-  ],
-  [
-    "out_of_memory",
-    failed(
-      { outcome: "out_of_memory", outcome_reason: "The container reached its memory limit of 64Mi", exit_code: 137 },
-      {
-        instance: {
-          reason: "The container reached its memory limit of 64Mi (the cluster failed it 4 times, its budget is 3)",
-        },
-      },
-    ),
-    `Task "load" failed on try 3 of 3 (out of memory, exit code 137) after 20 s ${END}: The container reached its memory limit of 64Mi (the cluster failed it 4 times, its budget is 3); give it a higher memory limit.`,
-  ],
-  [
-    "launch_refused",
-    failed({
-      outcome: "launch_refused",
-      started_at: null,
-      outcome_reason: 'pods is forbidden: cannot create pods in namespace "etl"',
-    }),
-    `Task "load" failed on try 3 of 3 (launch refused) ${END}: pods is forbidden: cannot create pods in namespace "etl"; grant or correct what is named.`,
-  ],
-  [
-    "cancelled",
-    failed({ outcome: "cancelled", outcome_reason: "admin stopped it" }),
-    `Task "load" failed on try 3 of 3 (cancelled) after 20 s ${END}: admin stopped it.`,
-  ],
 ];
-// The remaining ends differ in their names and advice alone.
-const OTHER_ENDS = [
-  "timed_out",
-  "exited_silently",
-  "evicted",
-  "preempted",
-  "drained",
-  "node_lost",
-  "image_error",
-  "configuration_error",
-  "launch_failed",
-  "start_timeout",
-  "deleted",
-  "lost",
-] as const;
 
-describe("each cause in its sentence", () => {
-  it.each(CASES)("%s", (cause, change, sentence) => {
-    expect(explainInstance(make(change), NOW)).toEqual({ cause, sentence });
-  });
-
-  it.each(OTHER_ENDS)("%s", (outcome) => {
-    const { cause, sentence } = explainInstance(make(failed({ outcome, outcome_reason: "WHY" })), NOW);
-    expect(cause).toBe(outcome);
-    expect(sentence).toMatch(/^Task "load" failed on try 3 of 3 \([a-z ]+\) after 20 s at \S+: WHY; [a-zA-Z',_ ]+\.$/);
-  });
-
-  it("all of them", () => {
-    expect(new Set([...CASES.map(([cause]) => cause), ...OTHER_ENDS])).toEqual(new Set(CAUSES));
-  });
+it.each(CASES)("%s", (cause, change, sentence) => {
+  expect(explainInstance(makeSituation(change), NOW)).toEqual({ cause, sentence });
 });
 
-test("a reason of many lines or without end stays one sentence", () => {
-  const reason = `Error: a\n  at b;\n${"x".repeat(5_000)}\n`;
-  const { sentence } = explainInstance(make(failed({ outcome: "task_failed", outcome_reason: reason })), NOW);
-  expect(sentence).toContain(": Error: a at b; xxx");
-  expect(sentence.length).toBeLessThan(800);
+it("has a sentence for every cause to wait", () => {
+  expect(new Set(CASES.map(([cause]) => cause))).toEqual(new Set(WAITING_CAUSES));
 });
 
 test("the timeline has what was reached, in order", () => {

@@ -6,8 +6,8 @@ import type { WaitingKind } from "./observation.ts";
 import { FINAL_OUTCOMES, INFRASTRUCTURE_OUTCOMES, type OutcomeKind, TASK_OUTCOMES, type TaskError } from "./outcome.ts";
 import type { AttemptState, RunState, TaskState } from "./states.ts";
 
-/** What holds an instance, or what ended it: then the kind of its outcome, unless it never ran. */
-export const CAUSES = [
+/** What holds an instance, or that it runs. */
+export const WAITING_CAUSES = [
   "run_not_due",
   "run_limit",
   "run_ended",
@@ -30,6 +30,10 @@ export const CAUSES = [
   "running",
   "silent",
   "stopping",
+] as const;
+
+/** What ended it: the kind of its outcome, unless it never ran or a person said so. */
+export const END_CAUSES = [
   "upstream_failed",
   "upstream_skipped",
   "removed",
@@ -40,6 +44,7 @@ export const CAUSES = [
   ...INFRASTRUCTURE_OUTCOMES,
   ...FINAL_OUTCOMES,
 ] as const;
+export const CAUSES = [...WAITING_CAUSES, ...END_CAUSES] as const;
 export type Cause = (typeof CAUSES)[number];
 
 export interface Explanation {
