@@ -55,7 +55,11 @@ function explainDependencies(situation: Situation, now: Date): Explanation {
   const open = upstream.groups.filter((group) => !isFinishedTaskState(group.state));
   if (verdictOf(situation) !== "wait" || open.length === 0) {
     if (!situation.scheduler.alive) return explainNoScheduler(situation, now);
-    return explainNextPass(situation, "its upstream tasks have ended");
+    const isFree = upstream.groups.length === 0;
+    return explainNextPass(
+      situation,
+      isFree ? "it waits for no task" : `its trigger rule ${upstream.trigger_rule} is decided`,
+    );
   }
   return {
     cause: "upstream",

@@ -79,8 +79,22 @@ const CASES: [Cause, Change, string][] = [
   [
     "next_pass",
     { upstream: { groups: [{ state: "success", count: 2, names: ["a", "b"] }] } },
-    'Task "load" goes on with the scheduler\'s next pass, because its upstream tasks have ended.',
+    'Task "load" goes on with the scheduler\'s next pass, because its trigger rule all_success is decided.',
   ],
+  [
+    "next_pass",
+    {
+      upstream: {
+        trigger_rule: "one_done",
+        groups: [
+          { state: "running", count: 1, names: ["a"] },
+          { state: "failed", count: 1, names: ["b"] },
+        ],
+      },
+    },
+    'Task "load" goes on with the scheduler\'s next pass, because its trigger rule one_done is decided.',
+  ],
+  ["next_pass", {}, 'Task "load" goes on with the scheduler\'s next pass, because it waits for no task.'],
   [
     "slot",
     {

@@ -8,7 +8,7 @@ import { objectAt, textAt } from "./read-json.ts";
 
 export interface Permission {
   verb: string;
-  /** As a Role names it, its group in front unless that is the core's. */
+  /** Of the core group, as a Role names it. */
   resource: string;
 }
 

@@ -63,7 +63,7 @@ test("an account without a Role is told what it lacks; with the rule that is adv
   const kubeconfig = await writeKubeconfig();
   const { code, checks } = await examine(kubeconfig);
   expect(code).toBe(1);
-  expect(find(checks, "kubernetes")?.message).toMatch(/answers, Kubernetes v1\.\d+/);
+  expect(find(checks, "kubernetes")?.message).toMatch(/answers, Kubernetes v\d/);
   expect(find(checks, "kubernetes/clock")?.status).toBe("ok");
   const permissions = find(checks, `kubernetes/${namespace}/permissions`);
   expect(permissions?.status).toBe("problem");
