@@ -3,6 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { explanationAnswer } from "../../src/contract/rest-explain.ts";
 import { triesAnswer } from "../../src/contract/rest-task-instances.ts";
 import { startWindlass, type Windlass } from "./support/windlass.ts";
 
@@ -74,9 +75,10 @@ it("ends each as it should, with its reason in the API", async () => {
     return outcome;
   };
   for (const { task_id, state, reason } of tasks) {
-    process.stdout.write(`${task_id}: ${state}: ${reason}\n`);
-    expect(state).toBe("failed");
-    expect(reason).toBeTruthy();
+    const { sentence } = await windlass.rest.get(`${path}/${task_id}/explain`, explanationAnswer);
+    process.stdout.write(`${task_id}: ${sentence}\n`);
+    expect({ state, silent: reason === null }).toEqual({ state: "failed", silent: false });
+    expect(sentence).toMatch(/^[A-Z]/);
   }
   expect(await last("exits")).toMatchObject({
     kind: "task_failed",
