@@ -65,6 +65,29 @@ test("penguins: the statistics are those that are published of the data", async 
   expect(results.get("classify")).toEqual({ right: 326, of: 342, accuracy: 95.3 });
 });
 
+test("kubernetes_sample: two images side by side, after a task that does nothing", async () => {
+  const { definition } = await runExample("kubernetes_sample.ts", {});
+  const found = definition.tasks.map(({ task_id, kind, upstream, retries, retry_delay, container, pod }) => ({
+    task_id,
+    kind,
+    upstream,
+    ...(kind === "pod" ? { retries, retry_delay, image: container?.image, pod } : {}),
+  }));
+  const both = {
+    kind: "pod",
+    upstream: ["run_this_first"],
+    retries: 1,
+    retry_delay: 300,
+    pod: { metadata: { labels: { foo: "bar" } } },
+  };
+  expect(found).toEqual([
+    { task_id: "run_this_first", kind: "empty", upstream: [] },
+    { task_id: "passing-task", ...both, image: "python:3.12-slim" },
+    { task_id: "failing-task", ...both, image: "ubuntu:24.04" },
+  ]);
+  expect(definition.schedule).toMatchObject({ expression: "*/10 * * * *" });
+});
+
 test("fan_out: four tasks side by side, one retry, the right sum", async () => {
   const { definition, run, results } = await runExample("fan_out.ts", { limit: 100 });
   expect(run.state).toBe("success");

@@ -50,6 +50,19 @@ it("documents authoring by DAGs that run", async () => {
   expect(await testDag(file)).toMatchObject({ state: "success" });
 });
 
+it("documents tasks that run an image, which this machine skips with the reason", async () => {
+  const imports = 'import { dag, kubernetesPod, task } from "windlass";\nimport * as z from "zod";\n';
+  const file = join(folder, "pipeline.ts");
+  await writeFile(file, imports + (await readBlock("docs/authoring.md", 'dag("pipeline"')));
+  expect(await testDag(file, ["--params", '{"day":"2026-02-01"}'])).toMatchObject({
+    state: "success",
+    tasks: [
+      { task_id: "transform", state: "skipped", error: "it runs the image python:3.12-slim, which needs a cluster" },
+      { task_id: "print", state: "skipped" },
+    ],
+  });
+});
+
 it("makes a folder whose example runs", async () => {
   await run(WINDLASS, ["init", join(folder, "my-dags")], { env: { PATH: process.env["PATH"] } });
   expect(await testDag(join(folder, "my-dags", "example.ts"))).toMatchObject({ state: "success" });

@@ -107,6 +107,7 @@ export function makeTask(task_id: string, change: Partial<TaskDefinition> = {}):
     retry_delay: 1,
     execution_timeout: null,
     pod: null,
+    container: null,
     description: null,
     ...change,
   };

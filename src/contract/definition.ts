@@ -1,7 +1,13 @@
 // The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
 
 import { z } from "zod";
-import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES } from "../core/definition.ts";
+import {
+  type ContainerDefinition,
+  type DagDefinition,
+  type Expression,
+  RUN_FIELDS,
+  TRIGGER_RULES,
+} from "../core/definition.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -34,9 +40,18 @@ const instant = z.iso.datetime({ offset: true });
 /** A year, in seconds. */
 const LONGEST_TIMEOUT = 31_536_000;
 
+const containerDefinition: z.ZodType<ContainerDefinition> = z.strictObject({
+  image: z.string().min(1),
+  cmds: z.array(z.string()).nullable(),
+  arguments: z.array(z.string()).nullable(),
+  env: z.record(z.string(), z.string()),
+  get_logs: z.boolean(),
+  skip_on_exit_codes: z.array(z.int().min(1).max(255)),
+});
+
 export const taskDefinition = z.strictObject({
   task_id: taskId,
-  kind: z.enum(["function", "empty"]),
+  kind: z.enum(["function", "empty", "pod"]),
   upstream: z.array(taskId),
   trigger_rule: z.enum(TRIGGER_RULES),
   inputs: z.record(z.string(), expression),
@@ -44,6 +59,7 @@ export const taskDefinition = z.strictObject({
   retry_delay: z.number().min(0).max(86_400),
   execution_timeout: z.number().positive().max(LONGEST_TIMEOUT).nullable(),
   pod: jsonObject.nullable(),
+  container: containerDefinition.nullable(),
   description: z.string().nullable(),
 });
 

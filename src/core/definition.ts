@@ -42,7 +42,22 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
-export type TaskKind = "function" | "empty";
+/** pod: an image of the author's, without our worker in it. */
+export type TaskKind = "function" | "empty" | "pod";
+
+/** The main container of a task of kind pod; its inputs may set more of `env`, and other `arguments`. */
+export interface ContainerDefinition {
+  image: string;
+  /** null: the image's own entry point. */
+  cmds: string[] | null;
+  /** null: the image's own. */
+  arguments: string[] | null;
+  env: { [name: string]: string };
+  /** Whether its output is kept as the task's log. */
+  get_logs: boolean;
+  /** Exit codes by which it says that there was nothing to do. */
+  skip_on_exit_codes: number[];
+}
 
 export interface TaskDefinition {
   task_id: string;
@@ -50,7 +65,7 @@ export interface TaskDefinition {
   /** Direct upstream tasks, from data edges and from ordering alike, without repeats. */
   upstream: string[];
   trigger_rule: TriggerRule;
-  /** The named inputs of the task function. */
+  /** The named inputs of the task function; of a pod, its `env` and `arguments`. */
   inputs: { [name: string]: Expression };
   /** Tries after the first that the task's own failures may spend. */
   retries: number;
@@ -59,6 +74,8 @@ export interface TaskDefinition {
   execution_timeout: number | null;
   /** A partial Kubernetes Pod (metadata and spec), merged over the installation's template. */
   pod: JsonObject | null;
+  /** Of kind pod, null of others. */
+  container: ContainerDefinition | null;
   description: string | null;
 }
 

@@ -12,6 +12,7 @@ const taskWith = (inputs: { [name: string]: Expression }): TaskDefinition => ({
   retry_delay: 0,
   execution_timeout: null,
   pod: null,
+  container: null,
   description: null,
 });
 

@@ -1,5 +1,6 @@
 // What was seen of an attempt's pod or process, free of any client library's types.
 
+import type { Json } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
 
 export const WAITING_KINDS = ["unschedulable", "image", "configuration", "starting"] as const;
@@ -17,6 +18,8 @@ export interface Observation {
   waiting: { kind: WaitingKind; reason: string } | null;
   /** Set when the pod or process can do nothing more. A success here means only "exited with 0". */
   outcome: Outcome | null;
+  /** Of a pod without our worker, which nobody reports from: its container's start and end are the attempt's. */
+  container: { result: Json } | null;
   /** The process is known to have ended; a pod that vanished while it ran may have left it behind. */
   process_ended: boolean;
   /** The object no longer exists. */

@@ -21,8 +21,16 @@ export interface PodJudgement {
   container_started_at: string | null;
 }
 
-/** What the main container's own exit codes mean, where they do not mean that the task failed. */
-export type KnownExits = ReadonlyMap<number, { kind: OutcomeKind; reason: string }>;
+/**
+ * What the main container's own exit codes mean, where they do not mean that the task failed. 0 is in it for containers
+ * without our worker; from a worker it only says that it had something to say, which it did not say to us.
+ */
+export type KnownExits = ReadonlyMap<number, ExitMeaning>;
+
+export interface ExitMeaning {
+  kind: OutcomeKind;
+  reason: string;
+}
 
 const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 const NO_KNOWN_EXITS: KnownExits = new Map();
@@ -63,7 +71,7 @@ function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: 
   // The container is read before the phase: a sidecar may keep the phase at Running for as long as it likes.
   const ended = main?.state.kind === "terminated" ? main.state : null;
   if (ended) return judgeTerminated(pod, ended, null, exits, main?.memory_limit ?? null);
-  if (pod.phase === "Succeeded") return exitedSilently();
+  if (pod.phase === "Succeeded") return judgeZero(exits);
   const init = pod.containers.find(
     (each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0,
   );
@@ -84,7 +92,7 @@ function judgeTerminated(
   exits: KnownExits,
   memoryLimit: string | null,
 ): Outcome {
-  if (ended.exit_code === 0) return exitedSilently();
+  if (ended.exit_code === 0) return judgeZero(exits);
   const who = init === null ? "The container" : `The init container "${init}"`;
   if (isOutOfMemory(ended)) {
     const limit = memoryLimit === null ? "" : ` of ${memoryLimit}`;
@@ -192,7 +200,9 @@ function deletedByPerson(ended: TerminatedState | null): Outcome {
   return outcomeOf("deleted", "Someone deleted the pod before its task had ended", ended?.exit_code ?? null);
 }
 
-function exitedSilently(): Outcome {
+function judgeZero(exits: KnownExits): Outcome {
+  const known = exits.get(0);
+  if (known) return outcomeOf(known.kind, known.reason, 0);
   return outcomeOf("exited_silently", "The container exited with code 0 without reporting a result", 0);
 }
 

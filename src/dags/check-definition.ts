@@ -2,6 +2,7 @@
 // each other. Every complaint names the DAG and the field.
 
 import { dagDefinition } from "../contract/definition.ts";
+import { findContainerFaults } from "../core/container.ts";
 import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
@@ -100,6 +101,7 @@ function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {
   if (upstream.size < task.upstream.length) {
     errors.push({ task_id, path: `${path}.upstream`, message: "names a task twice" });
   }
+  errors.push(...findContainerMisuse(task).map((fault) => ({ ...fault, task_id, path: `${path}.${fault.path}` })));
   for (const [name, expression] of Object.entries(task.inputs)) {
     for (const used of resultsIn(expression)) {
       if (upstream.has(used)) continue;
@@ -111,6 +113,20 @@ function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {
     }
   }
   return errors;
+}
+
+function findContainerMisuse(task: TaskDefinition): FieldError[] {
+  if (task.kind !== "pod") {
+    return task.container === null ? [] : [{ path: "container", message: "belongs to tasks of kind pod alone" }];
+  }
+  if (task.container === null) return [{ path: "container", message: "is missing, and a task of kind pod needs one" }];
+  return [
+    ...findContainerFaults({ env: { kind: "value", value: task.container.env } }).map(({ path, message }) => ({
+      path: `container.${path}`,
+      message,
+    })),
+    ...findContainerFaults(task.inputs).map(({ path, message }) => ({ path: `inputs.${path}`, message })),
+  ];
 }
 
 function findGraphFaults(dag: DagDefinition): Found[] {

@@ -35,6 +35,7 @@ export function plainTask(taskId: string, task: Record<string, unknown> = {}): R
     retry_delay: 0,
     execution_timeout: null,
     pod: null,
+    container: null,
     description: null,
     ...task,
   };

@@ -2,6 +2,7 @@
 // processes. Postgres is authoritative: an executor keeps nothing that it could not read back from its own world (pods,
 // processes) and from the ledger. Every method may be repeated after a crash at any point, by any process.
 
+import type { ResolvedContainer } from "../core/container.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Service } from "../lifecycle/service.ts";
@@ -22,9 +23,14 @@ export interface LaunchOrder {
   pod_name: string;
   /** The task's partial Pod, merged over the installation's template. */
   pod: JsonObject | null;
-  /** Good for one `start` of this attempt. */
-  launch_token: string;
+  work: LaunchWork;
 }
+
+export type LaunchWork =
+  /** The worker, with a token that is good for one `start` of this attempt. */
+  | { kind: "worker"; launch_token: string }
+  /** An image of the author's, that knows nothing of us. */
+  | { kind: "container"; container: ResolvedContainer };
 
 export type LaunchResult =
   | { kind: "launched"; pod_uid: string }
@@ -32,6 +38,12 @@ export type LaunchResult =
   | { kind: "retry"; reason: string; retry_after_ms: number | null }
   /** Can never work: the exact field or permission that is missing. */
   | { kind: "refused"; reason: string };
+
+export interface ContainerLog {
+  lines: { timestamp: string; event: string }[];
+  /** Earlier lines were left out. */
+  shortened: boolean;
+}
 
 /** A pod or process that the ledger knows. */
 export interface Handle {
@@ -52,6 +64,11 @@ export interface Executor extends Service {
   namespaceFor(pod: JsonObject | null): string | null;
   /** Starts the attempt, or finds it started. Never throws for what the cluster answers. */
   launch(order: LaunchOrder): Promise<LaunchResult>;
+  /**
+   * The last part of what the container of an ended attempt wrote; null when there is nothing to read. Throws when it cannot
+   * be read. Absent: this executor runs no images.
+   */
+  readLog?(handle: Handle): Promise<ContainerLog | null>;
   /** Ends and removes what is left of an attempt. "going": asked for, and an observation with `gone` will follow. */
   remove(handle: Handle): Promise<"gone" | "going">;
 }

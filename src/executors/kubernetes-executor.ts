@@ -6,17 +6,19 @@
 import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp, type KubernetesHttp, type RequestRecord } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
 import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
 import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
 import { buildPod } from "../kubernetes/pod-manifest.ts";
+import { readPodLog, type ReadPodLogOptions } from "../kubernetes/pod-log.ts";
 import { deletePod, getPod } from "../kubernetes/pods.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
-import type { AttemptLedger, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
+import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
 
@@ -117,6 +119,15 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         manifestOf(options, order, namespace),
       );
     },
+    readLog: (handle) =>
+      readContainerLog(handle, {
+        http,
+        clock,
+        namespace: handle.namespace ?? options.defaultNamespace,
+        pod: handle.pod_name,
+        container: MAIN_CONTAINER,
+        signal: stopping.signal,
+      }),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
     start: () => watches.start(),
@@ -151,14 +162,32 @@ function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, name
     installationId: options.installationId,
     image: options.image,
     command: options.command ?? WORKER_COMMAND,
-    environment: {
-      [WORKER_ENVIRONMENT.address]: options.apiUrl,
-      [WORKER_ENVIRONMENT.attempt]: order.attempt_id,
-      [WORKER_ENVIRONMENT.token]: order.launch_token,
-    },
+    environment:
+      order.work.kind === "worker"
+        ? {
+            [WORKER_ENVIRONMENT.address]: options.apiUrl,
+            [WORKER_ENVIRONMENT.attempt]: order.attempt_id,
+            [WORKER_ENVIRONMENT.token]: order.work.launch_token,
+          }
+        : {},
+    container: order.work.kind === "container" ? order.work.container : null,
     template: options.template,
     pod: order.pod,
   });
+}
+
+/** Null when there is none: the pod is gone or another's, or its container never ran. */
+async function readContainerLog(handle: Handle, options: ReadPodLogOptions): Promise<ContainerLog | null> {
+  try {
+    const pod = await getPod(options.http, options.namespace, options.pod, options.signal);
+    if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return null;
+    const main = pod.snapshot.containers.find((each) => each.name === MAIN_CONTAINER && !each.init);
+    if (main === undefined || main.state.kind === "waiting") return null;
+    return await readPodLog(options);
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
 }
 
 /** Deletes this pod and no other of its name. Throws a KubernetesError when the server cannot say. */

@@ -3,7 +3,8 @@
 // nobody expects is removed. Everything may be repeated.
 
 import type { Observation } from "../core/observation.ts";
-import { hasEnded, judgeGonePod, judgePod } from "../core/pod-outcome.ts";
+import { containerExits, readContainerResult } from "../core/container.ts";
+import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
@@ -41,6 +42,8 @@ interface KnownPod {
 interface AttemptMark {
   attempt_id: string;
   epoch: number;
+  /** Of a pod without our worker; null: there is one. */
+  containerExits: KnownExits | null;
 }
 
 export function createPodObserver(options: ObserverOptions): ReflectorSink {
@@ -68,7 +71,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
       const pod = await getPod(http, namespace, name, signal);
       if (pod.uid === uid) {
         log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
-        return observePod(mark, pod);
+        return observePod(readMark(pod) ?? mark, pod);
       }
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -102,7 +105,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     });
     const found: Observation[] = [];
     await forEachLimited(missing, CONCURRENT_CALLS, async ({ attempt, uid }) => {
-      found.push(await confirm(attempt, attempt.pod_name, uid, null));
+      found.push(await confirm({ ...attempt, containerExits: null }, attempt.pod_name, uid, null));
     });
     await record(found, resourceVersion);
     known = listed;
@@ -135,7 +138,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
       }
       if (before?.uid === pod.uid) known.delete(pod.name);
       // DELETED also says "no longer matches the selector", so an end that nobody has seen is asked for.
-      if (judgePod(pod.snapshot, WORKER_EXITS).outcome === null) vanished.push({ mark, pod });
+      if (judgePod(pod.snapshot, exitsOf(mark)).outcome === null) vanished.push({ mark, pod });
       else seen.push(observeGone(mark, namespace, pod.uid, pod.snapshot));
     }
     await forEachLimited(vanished, CONCURRENT_CALLS, async ({ mark, pod }) => {
@@ -155,7 +158,17 @@ const EPOCH = /^[1-9]\d{0,8}$/;
 function readMark(pod: PodView): AttemptMark | null {
   const attemptId = pod.annotations[ANNOTATIONS.attempt] ?? "";
   const epoch = pod.annotations[ANNOTATIONS.epoch] ?? "";
-  return UUID.test(attemptId) && EPOCH.test(epoch) ? { attempt_id: attemptId, epoch: Number(epoch) } : null;
+  if (!UUID.test(attemptId) || !EPOCH.test(epoch)) return null;
+  const codes = pod.annotations[ANNOTATIONS.skipOnExitCodes]?.split(",").filter(Boolean).map(Number);
+  return {
+    attempt_id: attemptId,
+    epoch: Number(epoch),
+    containerExits: codes === undefined ? null : containerExits(codes),
+  };
+}
+
+function exitsOf(mark: AttemptMark): KnownExits {
+  return mark.containerExits ?? WORKER_EXITS;
 }
 
 function observePod(mark: AttemptMark, pod: PodView): Observation {
@@ -164,14 +177,15 @@ function observePod(mark: AttemptMark, pod: PodView): Observation {
     epoch: mark.epoch,
     namespace: pod.namespace,
     pod_uid: pod.uid,
-    ...judgePod(pod.snapshot, WORKER_EXITS),
+    ...judgePod(pod.snapshot, exitsOf(mark)),
+    container: mark.containerExits && { result: readContainerResult(pod.snapshot) },
     process_ended: hasEnded(pod.snapshot),
     gone: false,
   };
 }
 
 function observeGone(mark: AttemptMark, namespace: string, uid: string, last: PodSnapshot | null): Observation {
-  const times = last === null ? null : judgePod(last, WORKER_EXITS);
+  const times = last === null ? null : judgePod(last, exitsOf(mark));
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
@@ -180,7 +194,8 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     pod_scheduled_at: times?.pod_scheduled_at ?? null,
     container_started_at: times?.container_started_at ?? null,
     waiting: null,
-    outcome: judgeGonePod(last, WORKER_EXITS),
+    outcome: judgeGonePod(last, exitsOf(mark)),
+    container: mark.containerExits && { result: last === null ? null : readContainerResult(last) },
     process_ended: last !== null && hasEnded(last),
     gone: true,
   };

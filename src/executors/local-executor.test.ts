@@ -90,7 +90,7 @@ async function setUp(overrides: Partial<LocalExecutorOptions> = {}) {
     namespace: null,
     pod_name: `d-t-${attempt.id}`,
     pod: null,
-    launch_token: attempt.launchToken,
+    work: { kind: "worker", launch_token: attempt.launchToken },
   });
   const launch = async (executor: Executor, attempt: ServedAttempt): Promise<string> => {
     ledger.expect(order(attempt), null);
@@ -147,6 +147,24 @@ test("a task runs in a session of its own, with no more than a neutral environme
   expect(it.ledger.observations).toMatchObject([
     { attempt_id: attempt.id, epoch: 1, pod_uid: podUid, gone: true, outcome: { exit_code: 0 } },
   ]);
+});
+
+test("an image is refused: only Kubernetes runs one", async () => {
+  await using it = await setUp();
+  const executor = await it.make();
+  const container = {
+    image: "python:3.12-slim",
+    cmds: null,
+    arguments: null,
+    env: {},
+    skip_on_exit_codes: [],
+    active_deadline: null,
+  };
+  const asked = it.order(it.server.serve({ run: "return 1;" }));
+  expect(await executor.launch({ ...asked, work: { kind: "container", container } })).toEqual({
+    kind: "refused",
+    reason: "The image python:3.12-slim needs the Kubernetes executor, and this is the local one",
+  });
 });
 
 test("a repeated launch, at once or after the process is known, starts nothing twice", async () => {

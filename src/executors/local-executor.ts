@@ -59,6 +59,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
       container_started_at: record.spawned_at,
       waiting: null,
       outcome,
+      container: null,
       process_ended: true,
       gone: true,
     });
@@ -66,11 +67,11 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     for (const listener of listeners) listener();
   };
 
-  const spawnAttempt = async (order: LaunchOrder): Promise<LaunchResult> => {
+  const spawnAttempt = async (order: LaunchOrder, launchToken: string): Promise<LaunchResult> => {
     const { attempt_id, epoch } = order;
     const intent: LocalRecord = { attempt_id, epoch, pod_uid: null, spawned_at: clock.now().toISOString() };
     records.write(intent);
-    const child = await spawnWorker(options, order, records.openStderr(attempt_id));
+    const child = await spawnWorker(options, attempt_id, launchToken, records.openStderr(attempt_id));
     const pod_uid = identifyProcess(child.pid);
     // Its parent is this process, which has not collected it: it is there, if only as a zombie.
     if (pod_uid === null) throw new Error(`/proc/${child.pid} cannot be read`);
@@ -85,6 +86,10 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
   };
 
   const launchOnce = async (order: LaunchOrder): Promise<LaunchResult> => {
+    if (order.work.kind === "container") {
+      const { image } = order.work.container;
+      return { kind: "refused", reason: `The image ${image} needs the Kubernetes executor, and this is the local one` };
+    }
     const found = findRecorded(order.attempt_id, records.read(order.attempt_id));
     if (found) {
       if (!running.has(order.attempt_id) && isRunning(found.pod_uid)) track(found, false);
@@ -92,7 +97,7 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     }
     if (running.size >= slots)
       return { kind: "retry", reason: `All ${slots} local processes are busy`, retry_after_ms: INTERVAL_MS };
-    return spawnAttempt(order);
+    return spawnAttempt(order, order.work.launch_token);
   };
 
   /** An intent without a process may have got one, if the executor died before it could write it down. */

@@ -4,7 +4,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
-import type { LaunchOrder } from "./executor.ts";
 
 /** Where programs, the home and scratch space are, how text and time are shown, and whom TLS trusts. */
 const PASSED_ON = ["PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "NODE_EXTRA_CA_CERTS"] as const;
@@ -20,7 +19,8 @@ export interface WorkerProgram {
 /** Takes over `stderr`. Rejects when the process cannot be started. */
 export async function spawnWorker(
   program: WorkerProgram,
-  order: LaunchOrder,
+  attemptId: string,
+  launchToken: string,
   stderr: number,
 ): Promise<ChildProcess & { pid: number }> {
   try {
@@ -34,8 +34,8 @@ export async function spawnWorker(
           ),
         ),
         [WORKER_ENVIRONMENT.address]: program.apiUrl,
-        [WORKER_ENVIRONMENT.attempt]: order.attempt_id,
-        [WORKER_ENVIRONMENT.token]: order.launch_token,
+        [WORKER_ENVIRONMENT.attempt]: attemptId,
+        [WORKER_ENVIRONMENT.token]: launchToken,
       },
     });
     child.unref();

@@ -19,6 +19,8 @@ export const ANNOTATIONS = {
   run: "windlass.dev/run-id",
   mapIndex: "windlass.dev/map-index",
   tryNumber: "windlass.dev/try-number",
+  /** On pods without our worker: the exit codes that skip the task, separated by commas, often none. */
+  skipOnExitCodes: "windlass.dev/skip-on-exit-codes",
 } as const;
 
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;

@@ -16,6 +16,7 @@ const input = (more: Partial<PodManifestInput> = {}): PodManifestInput => ({
   image: "registry.example/windlass:1",
   command: ["windlass", "worker"],
   environment: { WINDLASS_API_URL: "http://api", WINDLASS_LAUNCH_TOKEN: "secret" },
+  container: null,
   template: null,
   pod: null,
   ...more,
@@ -207,3 +208,77 @@ test("a template's fault is told from a task's", () => {
   expect(() => buildPod(input({ template: env }))).toThrow("the installation's pod template");
   expect(() => buildPod(input({ pod: env }))).toThrow("the pod of task extract");
 });
+
+const foreign = (more: Partial<NonNullable<PodManifestInput["container"]>> = {}) =>
+  input({
+    container: {
+      image: "python:3.12-slim",
+      cmds: ["python"],
+      arguments: ["-V"],
+      env: { DAY: "2026-01-01" },
+      skip_on_exit_codes: [99, 100],
+      active_deadline: 1.5,
+      ...more,
+    },
+  });
+
+test("the pod of an image without a worker", () => {
+  const made = buildPod(foreign());
+  expect(made).toMatchObject({
+    metadata: {
+      name: "sum-extract-1",
+      labels: { "windlass.dev/attempt-id": "0199c0de-1234-7abc-8def-0123456789ab" },
+      annotations: { "windlass.dev/epoch": "3", "windlass.dev/skip-on-exit-codes": "99,100" },
+    },
+    spec: { restartPolicy: "Never", automountServiceAccountToken: false, activeDeadlineSeconds: 2 },
+  });
+  expect(JSON.stringify(made)).not.toContain("WINDLASS_");
+  expect(mainOf(made)).toEqual({
+    name: "base",
+    image: "python:3.12-slim",
+    command: ["python"],
+    args: ["-V"],
+    env: [{ name: "DAY", value: "2026-01-01" }],
+    resources: { requests: { cpu: "50m", memory: "96Mi" } },
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
+  });
+});
+
+test("an image keeps its own entry point and lives as long as it likes unless the task says otherwise", () => {
+  const made = buildPod(
+    foreign({ cmds: null, arguments: null, env: {}, active_deadline: null, skip_on_exit_codes: [] }),
+  );
+  expect(mainOf(made)).not.toHaveProperty("command");
+  expect(mainOf(made)).not.toHaveProperty("args");
+  expect(made).not.toHaveProperty("spec.activeDeadlineSeconds");
+  expect(made).toHaveProperty(["metadata", "annotations", "windlass.dev/skip-on-exit-codes"], "");
+});
+
+test("a container's own settings win over the pod that a DAG gives all its tasks, and other fields are that pod's", () => {
+  const base = {
+    name: "base",
+    image: "worker:2",
+    env: [
+      { name: "DAY", value: "never" },
+      { name: "TOKEN", valueFrom: { secretKeyRef: { name: "keys", key: "token" } } },
+    ],
+    volumeMounts: [{ name: "keys", mountPath: "/keys", readOnly: true }],
+  };
+  const merged = mainOf(buildPod({ ...foreign(), pod: { spec: { containers: [base] } } }));
+  expect(merged).toMatchObject({
+    image: "python:3.12-slim",
+    env: [{ name: "DAY", value: "2026-01-01" }, base.env[1]],
+    volumeMounts: [{ name: "tmp" }, { name: "keys" }],
+  });
+});
+
+test("a worker's pod cannot pass for one without a worker", () => {
+  const pod = { metadata: { annotations: { "windlass.dev/skip-on-exit-codes": "" } } };
+  expect(() => buildPod(input({ pod }))).toThrow(/skip-on-exit-codes"\] is for tasks without a worker alone/);
+});
+
+function mainOf(pod: JsonObject): unknown {
+  return (pod["spec"] as { containers: unknown[] }).containers[0];
+}

@@ -3,9 +3,11 @@
 //   template    the installation's base pod
 //   identity    names, labels, annotations, the worker's image, command and environment
 //   task        the author's partial pod
+//   container   of tasks that run an image of their own, in place of the worker: image, command, arguments, environment
 // The author's word is last, but not on what the installation finds and fences its pods by: that is checked at the end.
 
 import { failure, type FieldError } from "../core/errors.ts";
+import type { ResolvedContainer } from "../core/container.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
@@ -26,6 +28,8 @@ export interface PodManifestInput {
   command: readonly string[];
   /** The worker's environment; no layer may set these names. */
   environment: Readonly<Record<string, string>>;
+  /** In place of the worker, of which the pod then holds nothing. */
+  container: ResolvedContainer | null;
   template: JsonObject | null;
   pod: JsonObject | null;
 }
@@ -65,7 +69,8 @@ export function buildPod(input: PodManifestInput): JsonObject {
   const identity = identityOf(input);
   checkLayer(input.template ?? {}, "the installation's pod template", input);
   checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, input);
-  const merged = [input.template ?? {}, identity, input.pod ?? {}].reduce(mergePods, DEFAULTS);
+  const container = input.container === null ? {} : containerLayer(input.container);
+  const merged = [input.template ?? {}, identity, input.pod ?? {}, container].reduce(mergePods, defaultsOf(input));
   const pod = restrictContainers(merged);
   checkMerged(pod, identity, input);
   return pod;
@@ -94,25 +99,60 @@ function identityOf(input: PodManifestInput): JsonObject {
         [ANNOTATIONS.run]: input.run_id,
         [ANNOTATIONS.mapIndex]: String(input.map_index),
         [ANNOTATIONS.tryNumber]: String(input.try_number),
+        ...(input.container === null
+          ? {}
+          : { [ANNOTATIONS.skipOnExitCodes]: input.container.skip_on_exit_codes.join(",") }),
       },
     },
     spec: {
       restartPolicy: "Never",
+      containers: [{ name: MAIN_CONTAINER, ...(input.container === null ? workerOf(input) : {}) }],
+    },
+  };
+}
+
+function workerOf(input: PodManifestInput): JsonObject {
+  return { image: input.image, command: [...input.command], env: variables(input.environment) };
+}
+
+/** Over the author's partial pod, because a DAG's default pod is meant for its workers. */
+function containerLayer(container: ResolvedContainer): JsonObject {
+  const { image, cmds, arguments: args, env, active_deadline: deadline } = container;
+  return {
+    spec: {
+      ...(deadline === null ? {} : { activeDeadlineSeconds: Math.ceil(deadline) }),
       containers: [
         {
           name: MAIN_CONTAINER,
-          image: input.image,
-          command: [...input.command],
-          env: Object.entries(input.environment).map(([name, value]) => ({ name, value })),
+          image,
+          ...(cmds === null ? {} : { command: cmds }),
+          ...(args === null ? {} : { args }),
+          env: variables(env),
         },
       ],
     },
   };
 }
 
+/** Images that were not made for Windlass often write beside themselves, which "restricted" allows. */
+function defaultsOf(input: PodManifestInput): JsonObject {
+  if (input.container === null) return DEFAULTS;
+  const writable = { name: MAIN_CONTAINER, securityContext: { readOnlyRootFilesystem: null } };
+  return mergePods(DEFAULTS, { spec: { containers: [writable] } });
+}
+
+function variables(environment: Readonly<Record<string, string>>): JsonObject[] {
+  return Object.entries(environment).map(([name, value]) => ({ name, value }));
+}
+
+function reservedOf(input: PodManifestInput): Readonly<Record<string, string>> {
+  return input.container === null ? input.environment : {};
+}
+
 /** A layer that sets one of the worker's variables is refused by name, before the merge hides who did it. */
 function checkLayer(layer: JsonObject, whose: string, input: PodManifestInput): void {
   const errors: FieldError[] = [];
+  const reserved = reservedOf(input);
   for (const list of ["containers", "initContainers"] as const) {
     const containers = asObject(layer["spec"])[list];
     if (containers === undefined || containers === null) continue;
@@ -125,7 +165,7 @@ function checkLayer(layer: JsonObject, whose: string, input: PodManifestInput): 
       if (!Array.isArray(env)) continue;
       for (const [at, variable] of env.entries()) {
         const name = asObject(variable)["name"];
-        if (typeof name === "string" && name in input.environment) {
+        if (typeof name === "string" && name in reserved) {
           errors.push({ path: `spec.${list}[${index}].env[${at}]`, message: `${name} is set by Windlass alone` });
         }
       }
@@ -163,6 +203,12 @@ function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestIn
       }
     }
   }
+  if (input.container === null && ANNOTATIONS.skipOnExitCodes in asObject(metadata["annotations"])) {
+    errors.push({
+      path: `metadata.annotations["${ANNOTATIONS.skipOnExitCodes}"]`,
+      message: "is for tasks without a worker alone",
+    });
+  }
   const spec = asObject(pod["spec"]);
   if (spec["restartPolicy"] !== "Never") {
     errors.push({ path: "spec.restartPolicy", message: 'must stay "Never": retries are Windlass\' own' });
@@ -179,7 +225,7 @@ function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestIn
       errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].restartPolicy`, message: "may not be set" });
     }
     const env = Array.isArray(main["env"]) ? main["env"].map(asObject) : [];
-    for (const [name, value] of Object.entries(input.environment)) {
+    for (const [name, value] of Object.entries(reservedOf(input))) {
       if (!env.some((variable) => variable["name"] === name && variable["value"] === value)) {
         errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].env`, message: `${name} may not be removed` });
       }

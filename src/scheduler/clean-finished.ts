@@ -1,18 +1,24 @@
 // Removes what ended attempts left behind: their pods, or processes that have not gone by themselves.
 
 import type { PassResult } from "../lifecycle/loop.ts";
-import { claimRemains, markCleaned } from "../store/attempt-clean.ts";
+import { claimRemains, markCleaned, offerRemainsAgain } from "../store/attempt-clean.ts";
 import type { SchedulerContext } from "./activity.ts";
+import { keepLogs } from "./keep-logs.ts";
 
 const BATCH = 64;
 // An attempt whose removal was asked for, or failed, is looked at again after this.
 const CLAIM_LEASE_MS = 30_000;
+const LOG_RETRY_MS = 5_000;
 
-export async function cleanFinished({ db, executor, clock, holder, log }: SchedulerContext): Promise<PassResult> {
+export async function cleanFinished(context: SchedulerContext): Promise<PassResult> {
+  const { db, executor, clock, holder, log } = context;
   const claim = { executor: executor.name, holder, limit: BATCH, leaseMs: CLAIM_LEASE_MS };
   const remains = await claimRemains(db, claim, clock.now());
+  const removable = await keepLogs(context, remains);
+  const waiting = remains.filter((one) => !removable.includes(one)).map((one) => one.attempt_id);
+  await offerRemainsAgain(db, waiting, new Date(clock.now().getTime() + LOG_RETRY_MS));
   const removed = await Promise.all(
-    remains.map(async (handle) => {
+    removable.map(async (handle) => {
       try {
         return (await executor.remove(handle)) === "gone" ? [handle.attempt_id] : [];
       } catch (error) {
@@ -26,5 +32,9 @@ export async function cleanFinished({ db, executor, clock, holder, log }: Schedu
   );
   const gone = removed.flat();
   await markCleaned(db, gone, clock.now());
-  return { counts: { asked: remains.length, gone: gone.length }, more: remains.length === BATCH };
+  return {
+    counts: { asked: remains.length, gone: gone.length },
+    more: remains.length === BATCH,
+    dueInMs: waiting.length > 0 ? LOG_RETRY_MS : null,
+  };
 }

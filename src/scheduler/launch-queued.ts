@@ -4,7 +4,7 @@
 
 import { messageOf } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { LaunchResult } from "../executors/executor.ts";
+import type { LaunchResult, LaunchWork } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
 import type { PassResult } from "../lifecycle/loop.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type LaunchRecord,
   recordLaunches,
 } from "../store/attempt-launch.ts";
+import { prepareContainer } from "../store/container-launch.ts";
 import { type SchedulerContext, untilMs } from "./activity.ts";
 
 /** 1 s … 60 s between launches of one attempt. */
@@ -34,8 +35,23 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   let ended: LaunchRecord[] = [];
 
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
+    const result = await launchAttempt(attempt);
+    ended.push(recordOf(attempt, result, clock.now(), limits.launch));
+  };
+
+  const launchAttempt = async (attempt: ClaimedAttempt): Promise<LaunchResult> => {
     const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
-    const result = await executor.launch({
+    const task = graph.tasks.get(attempt.task_id);
+    let work: LaunchWork;
+    if (task?.container) {
+      const ready = await prepareContainer(db, task, task.container, attempt.attempt_id);
+      if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
+      if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
+      work = { kind: "container", container: ready.container };
+    } else {
+      work = { kind: "worker", launch_token: await context.issueLaunchToken(attempt) };
+    }
+    return executor.launch({
       attempt_id: attempt.attempt_id,
       epoch: attempt.epoch,
       dag_id: attempt.dag_id,
@@ -45,10 +61,9 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
       try_number: attempt.try_number,
       namespace: attempt.namespace,
       pod_name: attempt.pod_name,
-      pod: graph.tasks.get(attempt.task_id)?.pod ?? null,
-      launch_token: await context.issueLaunchToken(attempt),
+      pod: task?.pod ?? null,
+      work,
     });
-    ended.push(recordOf(attempt, result, clock.now(), limits.launch));
   };
 
   const begin = (attempt: ClaimedAttempt): void => {

@@ -45,6 +45,7 @@ test("a DAG with nothing set has the documented defaults", () => {
         retry_delay: 300,
         execution_timeout: null,
         pod: null,
+        container: null,
         description: null,
       },
     ],

@@ -7,10 +7,12 @@ export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts"
 export { type Dag, type DagContext, type DagOptions, dag, type RunReferences } from "./dag.ts";
 export type { Duration } from "./duration.ts";
 export type { Input } from "./input.ts";
+export { type ContainerInputs, kubernetesPod, type KubernetesPodOptions } from "./kubernetes-pod.ts";
 export type { TaskNode } from "./node.ts";
 export { failWithoutRetry, skip } from "./outcome-errors.ts";
 export type { NotSerialisable } from "./output.ts";
 export type { PodOverride } from "./pod-override.ts";
 export type { Reference } from "./reference.ts";
-export { empty, type Task, task } from "./task.ts";
+export type { Task } from "./create-task.ts";
+export { empty, task } from "./task.ts";
 export type { TaskDefaults, TaskOptions } from "./task-settings.ts";

@@ -1,43 +1,14 @@
 // Tasks: functions that run in pods of their own. Calling one inside dag() puts it into that DAG.
 
-import type { Expression, TaskDefinition, TaskKind, TriggerRule } from "../core/definition.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
-import { compileInput } from "./compile-input.ts";
 import type { CompiledFunction, TaskRuntime } from "./compiled.ts";
-import { addTask, type Draft, findCurrentDraft } from "./draft.ts";
+import { type Blueprint, createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
-import type { CallArguments, NoInput } from "./input.ts";
-import { createNode, type TaskNode } from "./node.ts";
+import type { NoInput } from "./input.ts";
 import type { Output } from "./output.ts";
-import {
-  applyDefaults,
-  checkDescription,
-  checkTriggerRule,
-  compileSettings,
-  NO_SETTINGS,
-  refuseUnknownOptions,
-  TASK_OPTIONS,
-  type TaskOptions,
-  type TaskSettings,
-} from "./task-settings.ts";
-
-export interface Task<I extends object, O> {
-  /** Adds the task to the DAG that is being built, and returns a reference to its result. */
-  (...inputs: CallArguments<I>): TaskNode<O>;
-  readonly id: string;
-  /** The same task under another id, to use it more than once in a DAG. */
-  as(id: string): Task<I, O>;
-}
+import { refuseUnknownOptions, type TaskOptions } from "./task-settings.ts";
 
 export type TaskFunction<I extends object, R> = (inputs: I, runtime: TaskRuntime) => R;
-
-interface Blueprint {
-  kind: TaskKind;
-  settings: TaskSettings;
-  triggerRule: TriggerRule;
-  description: string | null;
-  run: CompiledFunction | null;
-}
 
 /**
  * A task from a function of its inputs. What it returns (or resolves to) goes to later tasks as JSON.
@@ -76,84 +47,4 @@ export function empty(id: string, options: Pick<TaskOptions, "triggerRule" | "de
     return readBlueprint("empty", options, `task "${id}"`, null);
   });
   return createTask<NoInput, null>(id, blueprint);
-}
-
-function readBlueprint(kind: TaskKind, given: unknown, where: string, run: CompiledFunction | null): Blueprint {
-  refuseUnknownOptions(given, TASK_OPTIONS, where);
-  const options = given as TaskOptions;
-  return {
-    kind,
-    run,
-    settings: compileSettings(options, where, TASK_OPTIONS),
-    triggerRule: checkTriggerRule(options.triggerRule, where),
-    description: checkDescription(options.description, where),
-  };
-}
-
-function createTask<I extends object, O>(id: string, blueprint: Blueprint): Task<I, O> {
-  const call = (...given: unknown[]) =>
-    atAuthorsLine(call, () => {
-      const draft = findCurrentDraft();
-      if (!draft) {
-        throw authorError(
-          `Task "${id}" was called outside of a DAG. Call it inside the function that is given to dag().`,
-        );
-      }
-      addTask(draft, defineTask(id, blueprint, draft, given), blueprint.run);
-      return createNode(id, draft);
-    });
-  const as = (other: string) =>
-    atAuthorsLine(as, () => {
-      checkIdentifier("task", other);
-      return createTask<I, O>(other, blueprint);
-    });
-  // The phantom type of the reference exists for the compiler only, so no value can have it.
-  return Object.assign(call as unknown as (...inputs: CallArguments<I>) => TaskNode<O>, { id, as });
-}
-
-function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: readonly unknown[]): TaskDefinition {
-  const inputs = compileInputs(given, draft, `DAG "${draft.dagId}", task "${id}": inputs`);
-  const upstream = new Set<string>();
-  Object.values(inputs).forEach((expression) => collectUpstream(expression, upstream));
-  return {
-    task_id: id,
-    kind: blueprint.kind,
-    upstream: [...upstream],
-    trigger_rule: blueprint.triggerRule,
-    inputs,
-    ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
-    description: blueprint.description,
-  };
-}
-
-function compileInputs(given: readonly unknown[], draft: Draft, where: string): { [name: string]: Expression } {
-  const [inputs = {}] = given;
-  if (given.length > 1 || typeof inputs !== "object" || inputs === null || Array.isArray(inputs)) {
-    throw authorError(`${where} must be one object, e.g. ({ day: "2026-01-31" }).`);
-  }
-  const expression = compileInput(inputs, where, draft);
-  if (expression.kind === "object") return expression.fields;
-  if (expression.kind !== "value") {
-    throw authorError(`${where} is a reference. Name the inputs: ({ name: reference }).`);
-  }
-  const literals = Object.entries(expression.value ?? {});
-  return Object.fromEntries(literals.map(([name, value]) => [name, { kind: "value", value }]));
-}
-
-function collectUpstream(expression: Expression, found: Set<string>): void {
-  switch (expression.kind) {
-    case "result":
-      found.add(expression.task_id);
-      return;
-    case "object":
-      Object.values(expression.fields).forEach((field) => collectUpstream(field, found));
-      return;
-    case "array":
-      expression.items.forEach((item) => collectUpstream(item, found));
-      return;
-    case "value":
-    case "param":
-    case "run":
-      return;
-  }
 }

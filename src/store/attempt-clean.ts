@@ -1,5 +1,6 @@
 // Which pods and processes the ledger believes to exist, and which of them are to be removed.
 
+import type { OutcomeKind } from "../core/outcome.ts";
 import type { Queryable } from "./database.ts";
 
 export interface AttemptHandle {
@@ -34,21 +35,36 @@ export async function listExpectedAttempts(db: Queryable, executor: string): Pro
   return rows.map((row) => ({ ...row, launched_at: row.launched_at?.toISOString() ?? null }));
 }
 
+/** An ended attempt whose remains have to go. */
+export interface Remains extends AttemptHandle {
+  task_id: string;
+  version_id: number;
+  finished_at: Date;
+  outcome: OutcomeKind;
+  outcome_reason: string;
+  has_log: boolean;
+}
+
 /** Takes ended attempts whose remains have to go; each is offered again after `leaseMs` until it is marked cleaned. */
 export async function claimRemains(
   db: Queryable,
   claim: { executor: string; holder: string; limit: number; leaseMs: number },
   now: Date,
-): Promise<AttemptHandle[]> {
-  const { rows } = await db.query<AttemptHandle>({
+): Promise<Remains[]> {
+  const { rows } = await db.query<Remains>({
     name: "claim_remains",
     text: `
-      update attempt set claimed_by = $2, claimed_until = $4
-      where id in (
-        select id from attempt
-        where executor = $1 and state = 'finished' and cleaned_at is null and (claimed_until is null or claimed_until <= $3)
-        order by finished_at limit $5 for update skip locked)
-      returning id as attempt_id, epoch, namespace, pod_name, pod_uid`,
+      with claimed as (
+        update attempt set claimed_by = $2, claimed_until = $4
+        where id in (
+          select id from attempt
+          where executor = $1 and state = 'finished' and cleaned_at is null and (claimed_until is null or claimed_until <= $3)
+          order by finished_at limit $5 for update skip locked)
+        returning *)
+      select c.id as attempt_id, c.epoch, c.namespace, c.pod_name, c.pod_uid, c.finished_at, c.outcome, c.outcome_reason, t.task_id, r.version_id,
+        log.kept is not null as has_log
+      from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
+        left join lateral (select true as kept from task_log where attempt_id = c.id limit 1) log on true`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
   });
   return rows;
@@ -61,5 +77,15 @@ export async function markCleaned(db: Queryable, attemptIds: readonly string[], 
     text: `update attempt set cleaned_at = $2, pod_gone_at = coalesce(pod_gone_at, $2), claimed_until = null
       where id = any ($1::uuid[]) and cleaned_at is null`,
     values: [attemptIds, now],
+  });
+}
+
+/** Lets ended attempts be claimed again at `until`, before their lease would. */
+export async function offerRemainsAgain(db: Queryable, attemptIds: readonly string[], until: Date): Promise<void> {
+  if (attemptIds.length === 0) return;
+  await db.query({
+    name: "offer_remains_again",
+    text: "update attempt set claimed_until = $2 where id = any ($1::uuid[]) and state = 'finished' and cleaned_at is null",
+    values: [attemptIds, until],
   });
 }

@@ -5,6 +5,7 @@ import type { Json } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
+import { saveResults } from "./task-results.ts";
 
 /**
  * @param result undefined: keep none
@@ -25,12 +26,7 @@ export async function finishAttempt(
     if (!written) return acceptRepeat(tx, attempt, outcome);
     if (!written.after) return false;
     if (outcome.kind !== "success" || result === undefined) return true;
-    await tx.query({
-      name: "save_result",
-      text: `insert into task_result (task_instance_id, value, created_at) values ($1, $2, $3)
-        on conflict (task_instance_id) do update set value = excluded.value, created_at = excluded.created_at`,
-      values: [written.task_instance_id, JSON.stringify(result), now],
-    });
+    await saveResults(tx, [{ task_instance_id: written.task_instance_id, value: result }], now);
     return true;
   });
   // Thrown after the commit: that the old attempt has ended is worth keeping.

@@ -4,9 +4,10 @@
 import type { TaskContext } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { readResults, runFacts, type RunRow } from "./input-sources.ts";
 
 export interface StartedAttempt {
   attempt_id: string;
@@ -24,21 +25,12 @@ export interface StartingWorker {
   hostname: string;
 }
 
-interface StartedRow {
+interface StartedRow extends RunRow {
   epoch: number;
-  run_key: number;
-  dag_id: string;
-  run_id: string;
-  run_type: string;
   task_id: string;
   map_index: number;
   try_number: number;
   max_tries: number;
-  logical_date: Date | null;
-  data_interval_start: Date | null;
-  data_interval_end: Date | null;
-  run_after: Date;
-  params: JsonObject;
   version_id: number;
 }
 
@@ -80,39 +72,23 @@ export async function startAttempt(
     versions.loadBundle(db, version.bundle_hash),
     task.execution_timeout === null ? null : setDeadline(db, worker.attempt_id, task.execution_timeout, now),
   ]);
+  const run = runFacts(row);
   const context: TaskContext = {
-    dag_id: row.dag_id,
-    run_id: row.run_id,
-    run_type: row.run_type,
+    ...run,
     task_id: row.task_id,
     map_index: row.map_index,
     try_number: row.try_number,
     max_tries: row.max_tries,
-    logical_date: row.logical_date?.toISOString() ?? null,
-    data_interval_start: row.data_interval_start?.toISOString() ?? null,
-    data_interval_end: row.data_interval_end?.toISOString() ?? null,
-    run_after: row.run_after.toISOString(),
   };
   return {
     attempt_id: worker.attempt_id,
     epoch: row.epoch,
     context,
-    inputs: resolveInputs(task, { params: row.params, results, run: context }),
+    inputs: resolveInputs(task, { params: row.params, results, run }),
     params: row.params,
     execution_timeout: task.execution_timeout,
     bundle: { hash: version.bundle_hash, code: bundle.code },
   };
-}
-
-async function readResults(db: Queryable, runKey: number, taskIds: string[]): Promise<Map<string, Json>> {
-  if (taskIds.length === 0) return new Map();
-  const { rows } = await db.query<{ task_id: string; value: Json }>({
-    name: "read_results",
-    text: `select t.task_id, r.value from task_instance t join task_result r on r.task_instance_id = t.id
-      where t.run_id = $1 and t.task_id = any ($2) and t.map_index = -1`,
-    values: [runKey, taskIds],
-  });
-  return new Map(rows.map((row) => [row.task_id, row.value]));
 }
 
 // The worker ends its task at the timeout itself; a minute later the scheduler takes it that it could not.

@@ -7,6 +7,7 @@ import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { assertLease, type Lease } from "./leases.ts";
+import { saveResults } from "./task-results.ts";
 
 export interface ObservationBatch {
   observations: Observation[];
@@ -26,7 +27,20 @@ export async function recordObservations(
     const merged = mergeObservations(batch.observations);
     if (merged.length > 0) {
       const own = await updateTimelines(tx, merged, now);
-      await recordOutcomes(tx, rules, merged.filter((seen) => own.has(podKey(seen))).flatMap(toEnd), now);
+      const ours = merged.filter((seen) => own.has(podKey(seen)));
+      await startContainers(tx, ours);
+      const ended = await recordOutcomes(tx, rules, ours.flatMap(toEnd), now);
+      const results = new Map(
+        ours.flatMap((seen) => (seen.container ? [[seen.attempt_id, seen.container.result]] : [])),
+      );
+      await saveResults(
+        tx,
+        ended.flatMap(({ attempt_id, task_instance_id, after }) => {
+          const value = results.get(attempt_id);
+          return value !== undefined && after?.state === "success" ? [{ task_instance_id, value }] : [];
+        }),
+        now,
+      );
     }
     if (batch.position) await savePosition(tx, batch.position, now);
   });
@@ -41,6 +55,7 @@ function mergeObservations(observations: readonly Observation[]): Observation[] 
     merged.set(key, {
       ...observation,
       outcome: before?.outcome ?? observation.outcome,
+      container: before?.outcome ? before.container : observation.container,
       process_ended: observation.process_ended || (before?.process_ended ?? false),
       gone: observation.gone || (before?.gone ?? false),
     });
@@ -100,6 +115,26 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
     ],
   });
   return new Set(rows.map(podKey));
+}
+
+/** Where there is no worker to say so, the container's start is the attempt's, and what was seen of it is the first sign. */
+async function startContainers(tx: Queryable, observations: readonly Observation[]): Promise<void> {
+  const started = observations.filter((seen) => seen.container !== null && seen.container_started_at !== null);
+  if (started.length === 0) return;
+  await tx.query({
+    name: "start_containers",
+    text: `
+      with started as (
+        update attempt a set state = 'running', started_at = s.at, waiting_kind = null, waiting_reason = null,
+          waiting_since = null, claimed_until = null
+        from unnest($1::uuid[], $2::timestamptz[]) as s (id, at), task_instance t
+        where a.id = s.id and t.id = a.task_instance_id and a.epoch = t.epoch and t.state = 'queued'
+          and a.state = 'launched' and a.outcome is null
+        returning a.task_instance_id, s.at)
+      update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, s.at)
+      from started s where t.id = s.task_instance_id`,
+    values: [started.map((seen) => seen.attempt_id), started.map((seen) => seen.container_started_at)],
+  });
 }
 
 async function savePosition(

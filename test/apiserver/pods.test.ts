@@ -51,6 +51,7 @@ function manifest(more: Partial<Parameters<typeof buildPod>[0]> = {}) {
     image: "registry.example/windlass:1",
     command: ["windlass", "worker"],
     environment: { WINDLASS_ATTEMPT_ID: order.attempt_id },
+    container: null,
     template: UNSCHEDULED,
     ...more,
   });

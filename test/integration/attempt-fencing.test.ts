@@ -41,6 +41,7 @@ function seen(attempt: LaunchedAttempt, more: Partial<Observation> = {}): Observ
     container_started_at: null,
     waiting: null,
     outcome: null,
+    container: null,
     process_ended: true,
     gone: false,
     ...more,

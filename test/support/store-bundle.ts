@@ -149,6 +149,7 @@ export function taskOf(taskId: string, upstream: string[] = [], more: Partial<Ta
     retry_delay: 0,
     execution_timeout: null,
     pod: null,
+    container: null,
     description: null,
     ...more,
   };
