@@ -1,13 +1,7 @@
 // The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
 
 import { z } from "zod";
-import {
-  type ContainerDefinition,
-  type DagDefinition,
-  type Expression,
-  RUN_FIELDS,
-  TRIGGER_RULES,
-} from "../core/definition.ts";
+import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES } from "../core/definition.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -40,7 +34,7 @@ const instant = z.iso.datetime({ offset: true });
 /** A year, in seconds. */
 const LONGEST_TIMEOUT = 31_536_000;
 
-const containerDefinition: z.ZodType<ContainerDefinition> = z.strictObject({
+const containerDefinition = z.strictObject({
   image: z.string().min(1),
   cmds: z.array(z.string()).nullable(),
   arguments: z.array(z.string()).nullable(),

@@ -105,8 +105,15 @@ function explainRunning({ instance, limits }: Situation, attempt: AttemptSituati
   const task = nameTask(instance);
   const started = attempt.started_at ?? attempt.queued_at;
   const host = attempt.hostname === null ? "" : ` on "${attempt.hostname}"`;
-  const heartbeat = attempt.heartbeat_at ?? started;
-  const silence = secondsBetween(heartbeat, now);
+  const tries = `as try ${instance.try_number} of ${instance.max_tries}`;
+  // A worker's first sign of life is its start.
+  if (attempt.heartbeat_at === null) {
+    return say(
+      "running",
+      `${task} runs ${saySince(started, now)}, ${tries}; its image has no worker that would report`,
+    );
+  }
+  const silence = secondsBetween(attempt.heartbeat_at, now);
   if (silence > MISSED_HEARTBEATS * limits.heartbeat_interval) {
     return say(
       "silent",
@@ -116,6 +123,6 @@ function explainRunning({ instance, limits }: Situation, attempt: AttemptSituati
   }
   return say(
     "running",
-    `${task} runs${host} ${saySince(started, now)}, as try ${instance.try_number} of ${instance.max_tries}; its last heartbeat came ${saySeconds(silence)} ago`,
+    `${task} runs${host} ${saySince(started, now)}, ${tries}; its last heartbeat came ${saySeconds(silence)} ago`,
   );
 }

@@ -198,6 +198,11 @@ const CASES: [Cause, Change, string][] = [
     'Task "load" runs on "node-1" since 2026-03-01T11:55:00Z (5 min 0 s ago), as try 1 of 3; its last heartbeat came 4 s ago.',
   ],
   [
+    "running",
+    running({ heartbeat_at: null, hostname: null }),
+    'Task "load" runs since 2026-03-01T11:55:00Z (5 min 0 s ago), as try 1 of 3; its image has no worker that would report.',
+  ],
+  [
     "silent",
     running({ heartbeat_at: at(-120) }),
     'Task "load" runs on "node-1" since 2026-03-01T11:55:00Z, but its last heartbeat came 2 min 0 s ago: after 5 min 30 s of silence it is given up and replaced; see whether its pod still runs and reaches the API.',

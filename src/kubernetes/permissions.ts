@@ -8,11 +8,14 @@ import { objectAt, textAt } from "./read-json.ts";
 
 export interface Permission {
   verb: string;
-  /** Of the core group, as a Role names it. */
+  /** Of the core group, as a Role names it: "pods", or with a subresource "pods/log". */
   resource: string;
 }
 
-export const NEEDED_PERMISSIONS: readonly Permission[] = POD_VERBS.map((verb) => ({ verb, resource: "pods" }));
+export const NEEDED_PERMISSIONS: readonly Permission[] = [
+  ...POD_VERBS.map((verb) => ({ verb, resource: "pods" })),
+  { verb: "get", resource: "pods/log" },
+];
 
 /** Those of `permissions` that the credentials lack, in their order. */
 export async function findMissingPermissions(
@@ -25,6 +28,7 @@ export async function findMissingPermissions(
 }
 
 async function isAllowed(http: KubernetesHttp, namespace: string, { verb, resource }: Permission): Promise<boolean> {
+  const [name, subresource] = resource.split("/");
   const answer = await http.call({
     method: "POST",
     path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
@@ -34,7 +38,7 @@ async function isAllowed(http: KubernetesHttp, namespace: string, { verb, resour
     body: {
       apiVersion: "authorization.k8s.io/v1",
       kind: "SelfSubjectAccessReview",
-      spec: { resourceAttributes: { namespace, verb, group: "", resource } },
+      spec: { resourceAttributes: { namespace, verb, group: "", resource: name, subresource } },
     },
   });
   const status = objectAt(answer, "status");

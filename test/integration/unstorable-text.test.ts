@@ -40,6 +40,7 @@ const observe = (attempt: { attempt_id: string; epoch: number }, more: object) =
           container_started_at: null,
           waiting: null,
           outcome: null,
+          container: null,
           process_ended: true,
           gone: false,
           ...more,
