@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { AT, container, ended } from "../../test/support/pod-snapshots.ts";
 import type { Observation } from "../core/observation.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
@@ -33,7 +34,7 @@ function podOf(name: string, attempt: string, epoch: string): PodView {
   };
 }
 
-test("pods whose marks no attempt can have are passed over, and the watch goes on", async () => {
+function observe() {
   const batches: { observations: Observation[]; position: object | null }[] = [];
   const observer = createPodObserver({
     ledger: {
@@ -54,6 +55,11 @@ test("pods whose marks no attempt can have are passed over, and the watch goes o
     positionKey: "key",
     signal: new AbortController().signal,
   });
+  return { batches, observer };
+}
+
+test("pods whose marks no attempt can have are passed over, and the watch goes on", async () => {
+  const { batches, observer } = observe();
   const pods = [
     podOf("a", "not-a-uuid", "1"),
     podOf("b", ATTEMPT, "99999999999"),
@@ -67,5 +73,24 @@ test("pods whose marks no attempt can have are passed over, and the watch goes o
   );
   expect(batches).toMatchObject([
     { observations: [{ attempt_id: ATTEMPT, epoch: 2, pod_uid: "uid-e" }], position: { resource_version: "8" } },
+  ]);
+});
+
+test.each([
+  ["a worker's, whose report counts", undefined, 0, { outcome: { kind: "exited_silently" }, container: null }],
+  ["a container's success and result", "", 0, { outcome: { kind: "success" }, container: { result: { rows: 3 } } }],
+  ["a container's skip", "98,99", 99, { outcome: { kind: "skipped", exit_code: 99 } }],
+  ["a container's failure", "98,99", 75, { outcome: { kind: "task_failed", exit_code: 75 } }],
+])("the end of a pod is %s", async (_, skipOn, exitCode, expected) => {
+  const { batches, observer } = observe();
+  const made = podOf("a", ATTEMPT, "2");
+  if (skipOn !== undefined) made.annotations[ANNOTATIONS.skipOnExitCodes] = skipOn;
+  made.snapshot.containers = [container(ended(exitCode, { message: '{"rows":3}' }))];
+  const last = { ...made, resource_version: "8" };
+  await observer.applyChanges([{ type: "MODIFIED", pod: made }], "7");
+  await observer.applyChanges([{ type: "DELETED", pod: last }], "8");
+  expect(batches.map(({ observations }) => observations)).toMatchObject([
+    [{ ...expected, container_started_at: AT(10), process_ended: true, gone: false }],
+    [{ ...expected, container_started_at: AT(10), process_ended: true, gone: true }],
   ]);
 });
