@@ -28,7 +28,8 @@ export interface ReadPodLogOptions {
   signal: AbortSignal;
 }
 
-const DEADLINE_MS = 15_000;
+// One pass waits for it, so a node that is slow holds the cleaning up for no longer.
+const DEADLINE_MS = 10_000;
 const MAX_LINES = 10_000;
 const MAX_LINE_CHARACTERS = 16_384;
 const MAX_CHARACTERS = 1_048_576;

@@ -3,7 +3,7 @@
 import type { PassResult } from "../lifecycle/loop.ts";
 import { claimRemains, markCleaned, offerRemainsAgain } from "../store/attempt-clean.ts";
 import type { SchedulerContext } from "./activity.ts";
-import { keepLogs } from "./keep-logs.ts";
+import { keepLog } from "./keep-log.ts";
 
 const BATCH = 64;
 // An attempt whose removal was asked for, or failed, is looked at again after this.
@@ -14,13 +14,14 @@ export async function cleanFinished(context: SchedulerContext): Promise<PassResu
   const { db, executor, clock, holder, log } = context;
   const claim = { executor: executor.name, holder, limit: BATCH, leaseMs: CLAIM_LEASE_MS };
   const remains = await claimRemains(db, claim, clock.now());
-  const removable = await keepLogs(context, remains);
-  const waiting = remains.filter((one) => !removable.includes(one)).map((one) => one.attempt_id);
-  await offerRemainsAgain(db, waiting, new Date(clock.now().getTime() + LOG_RETRY_MS));
+  const waiting: string[] = [];
   const removed = await Promise.all(
-    removable.map(async (handle) => {
+    remains.map(async (handle) => {
       try {
-        return (await executor.remove(handle)) === "gone" ? [handle.attempt_id] : [];
+        if (await keepLog(context, handle))
+          return (await executor.remove(handle)) === "gone" ? [handle.attempt_id] : [];
+        waiting.push(handle.attempt_id);
+        return [];
       } catch (error) {
         log.warn(
           { err: error, attempt_id: handle.attempt_id, pod: handle.pod_name },
@@ -31,6 +32,7 @@ export async function cleanFinished(context: SchedulerContext): Promise<PassResu
     }),
   );
   const gone = removed.flat();
+  await offerRemainsAgain(db, waiting, new Date(clock.now().getTime() + LOG_RETRY_MS));
   await markCleaned(db, gone, clock.now());
   return {
     counts: { asked: remains.length, gone: gone.length },

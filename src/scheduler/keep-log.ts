@@ -13,13 +13,8 @@ type LogLine = Omit<NewLogLine, "seq">;
 /** From the attempt's end; then its pod goes without. */
 const GIVE_UP_MS = 30_000;
 
-/** Returns those of `remains` that may be removed now; the logs of the others are to be asked for again. */
-export async function keepLogs(context: SchedulerContext, remains: readonly Remains[]): Promise<Remains[]> {
-  const kept = await Promise.all(remains.map(async (one) => ((await keepLog(context, one)) ? [one] : [])));
-  return kept.flat();
-}
-
-async function keepLog(context: SchedulerContext, remains: Remains): Promise<boolean> {
+/** Whether the pod may be removed now; if not, its log is to be asked for again. */
+export async function keepLog(context: SchedulerContext, remains: Remains): Promise<boolean> {
   const { db, executor, rules, clock, log } = context;
   const { graph } = await rules.versions.loadVersion(db, remains.version_id);
   if (remains.has_log || !executor.readLog || !graph.tasks.get(remains.task_id)?.container?.get_logs) return true;
