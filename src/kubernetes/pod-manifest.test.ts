@@ -81,15 +81,8 @@ test("an attempt's pod", () => {
                   "ALL",
                 ],
               },
-              "readOnlyRootFilesystem": true,
             },
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": [
-              {
-                "mountPath": "/tmp",
-                "name": "tmp",
-              },
-            ],
           },
         ],
         "enableServiceLinks": false,
@@ -103,12 +96,6 @@ test("an attempt's pod", () => {
           },
         },
         "terminationGracePeriodSeconds": 30,
-        "volumes": [
-          {
-            "emptyDir": {},
-            "name": "tmp",
-          },
-        ],
       },
     }
   `);
@@ -132,7 +119,7 @@ test("the task's word is last, the template's before the defaults', the installa
               name: "base",
               env: [{ name: "LEVEL", value: "" }],
               resources: { requests: { memory: "1Gi" } },
-              securityContext: { readOnlyRootFilesystem: false },
+              securityContext: { readOnlyRootFilesystem: true },
             },
             { name: "proxy", image: "proxy:1" },
           ],
@@ -149,7 +136,7 @@ test("the task's word is last, the template's before the defaults', the installa
         {
           image: "registry.example/windlass:1",
           resources: { requests: { cpu: "1", memory: "1Gi" } },
-          securityContext: { readOnlyRootFilesystem: false, allowPrivilegeEscalation: false },
+          securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
           env: [{ name: "WINDLASS_API_URL" }, { name: "WINDLASS_LAUNCH_TOKEN" }, { name: "LEVEL", value: "" }],
         },
         { name: "proxy", securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } } },
