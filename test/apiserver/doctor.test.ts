@@ -70,6 +70,7 @@ test("an account without a Role is told what it lacks; with the rule that is adv
   for (const verb of ["create", "get", "list", "watch", "delete"]) {
     expect(permissions?.message).toContain(`(${verb}, pods, ${namespace})`);
   }
+  expect(permissions?.message).toContain(`(get, pods/log, ${namespace})`);
   expect(permissions?.advice).toContain(
     '{apiGroups: [""], resources: [pods], verbs: [create, get, list, watch, delete]}',
   );
@@ -77,7 +78,10 @@ test("an account without a Role is told what it lacks; with the rule that is adv
 
   await call(http, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`, {
     metadata: { name: "tasks" },
-    rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "delete"] }],
+    rules: [
+      { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "delete"] },
+      { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
+    ],
   });
   await call(http, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
     metadata: { name: "tasks" },

@@ -5,6 +5,7 @@ import { copyFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dagAnswer } from "../../src/contract/rest-dags.ts";
 import { resultAnswer, triesAnswer } from "../../src/contract/rest-task-instances.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { type Effects, startEffects } from "./support/effects.ts";
@@ -128,6 +129,12 @@ describe("on a real cluster", () => {
       /file of DAG "effects" is gone/,
     );
     await copyFile(EFFECTS_DAG, join(windlass.dagsFolder, "effects.ts"));
+    await pollUntil(
+      () => windlass.rest.get("/api/v2/dags/effects", dagAnswer),
+      ({ is_stale }) => !is_stale,
+      () => "the file is back and its DAG is still stale",
+      10_000,
+    );
   });
 
   it("shares the work between two schedulers without doing any of it twice", async () => {
