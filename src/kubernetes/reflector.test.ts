@@ -194,7 +194,10 @@ test("watches that end at once lead to a list, and never to more than a few requ
   const { server } = await start({ watches: instant });
   await server.until(14);
   const minutes = ((performance.now() - began) * SPEED) / 60_000;
-  expect(server.requests.slice(0, 5)).toEqual(["list", "watch from 100", "watch from 100", "watch from 100", "list"]);
+  // A second of this clock is a few milliseconds: one answer that a busy machine delays starts the count of three anew.
+  const relist = server.requests.indexOf("list", 1);
+  expect(relist).toBeGreaterThanOrEqual(4);
+  expect(server.requests.slice(relist - 3, relist)).toEqual(["watch from 100", "watch from 100", "watch from 100"]);
   expect(server.requests.length / minutes).toBeLessThan(20);
 });
 
