@@ -11,6 +11,7 @@ import { type Database, openDatabase } from "../store/database.ts";
 import { saveDagFile } from "../store/dag-files.ts";
 import { createManualRun } from "../store/run-creation.ts";
 import { createTestDatabase } from "../../test/support/postgres.ts";
+import { dagOf, taskOf } from "../../test/support/store-bundle.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { createExecutionTokens, type ExecutionTokens } from "./execution-tokens.ts";
 import { createApi } from "./server.ts";
@@ -97,38 +98,12 @@ export async function openApiFixture(change: Partial<ApiOptions> = {}): Promise<
 }
 
 export function makeTask(task_id: string, change: Partial<TaskDefinition> = {}): TaskDefinition {
-  return {
-    task_id,
-    kind: "function",
-    upstream: [],
-    trigger_rule: "all_success",
-    inputs: {},
-    retries: 0,
-    retry_delay: 1,
-    execution_timeout: null,
-    pod: null,
-    container: null,
-    description: null,
-    ...change,
-  };
+  return taskOf(task_id, [], { retry_delay: 1, ...change });
 }
 
 export function makeDag(dag_id: string, change: Partial<DagDefinition> = {}): DagDefinition {
-  return {
-    dag_id,
-    description: null,
-    tags: [],
-    schedule: null,
-    start_date: null,
-    end_date: null,
-    catchup: false,
-    max_active_runs: 16,
-    max_active_tasks: 16,
-    params_schema: null,
-    is_paused_upon_creation: false,
-    tasks: [makeTask("first"), makeTask("second", { upstream: ["first"] })],
-    ...change,
-  };
+  const tasks = [makeTask("first"), makeTask("second", { upstream: ["first"] })];
+  return dagOf(dag_id, tasks, { max_active_tasks: 16, ...change });
 }
 
 /** Keeps the definition under `<dag_id>.ts`, with a bundle whose hash is `hash-<dag_id>`. */

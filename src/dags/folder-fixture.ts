@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { dagOf, taskOf } from "../../test/support/store-bundle.ts";
 
 export interface FolderFixture extends AsyncDisposable {
   folder: string;
@@ -25,36 +26,9 @@ export function dagFile(dagId: string, definition: Record<string, unknown> = {})
 }
 
 export function plainTask(taskId: string, task: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    task_id: taskId,
-    kind: "empty",
-    upstream: [],
-    trigger_rule: "all_success",
-    inputs: {},
-    retries: 0,
-    retry_delay: 0,
-    execution_timeout: null,
-    pod: null,
-    container: null,
-    description: null,
-    ...task,
-  };
+  return { ...taskOf(taskId), kind: "empty", ...task };
 }
 
 export function plainDag(dagId: string, definition: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
-    dag_id: dagId,
-    description: null,
-    tags: [],
-    schedule: null,
-    start_date: null,
-    end_date: null,
-    catchup: false,
-    max_active_runs: 16,
-    max_active_tasks: 16,
-    params_schema: null,
-    is_paused_upon_creation: false,
-    tasks: [plainTask("one")],
-    ...definition,
-  };
+  return { ...dagOf(dagId, []), max_active_tasks: 16, tasks: [plainTask("one")], ...definition };
 }
