@@ -62,7 +62,13 @@ export const SETTINGS = {
     z.url({ protocol: /^https?$/ }),
     null,
     "http://windlass-api:8080",
-    "The API's address as workers reach it. Needed by the scheduler.",
+    "The API's address as workers and commands reach it. Needed by the scheduler; commands look on this machine without it.",
+  ),
+  WINDLASS_API_TOKEN: setting(
+    z.string().min(1),
+    null,
+    "eyJhbGciOi…",
+    "A token of `POST /auth/token`, for commands that ask the API; without it they sign in with the password.",
   ),
   WINDLASS_ADMIN_PASSWORD: setting(
     z.string().min(8),
@@ -219,7 +225,7 @@ export function readConfiguration(
 }
 
 function maskSecret(name: SettingName, text: string): string {
-  if (name === "WINDLASS_ADMIN_PASSWORD") return "***";
+  if (name === "WINDLASS_ADMIN_PASSWORD" || name === "WINDLASS_API_TOKEN") return "***";
   return name === "WINDLASS_DATABASE_URL" ? text.replace(/:[^:@/]*@/, ":***@") : text;
 }
 
