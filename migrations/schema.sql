@@ -45,6 +45,19 @@ create table attempt (
   constraint attempt_waiting_kind_check CHECK ((waiting_kind = ANY (ARRAY['unschedulable'::text, 'image'::text, 'configuration'::text, 'starting'::text])))
 ) with (fillfactor=70);
 
+create table connection (
+  connection_id text not null,
+  conn_type text not null,
+  description text,
+  host text,
+  port integer,
+  login text,
+  schema text,
+  sealed_secrets text not null,
+  updated_at timestamp with time zone not null,
+  constraint connection_pkey PRIMARY KEY (connection_id)
+);
+
 create table dag (
   dag_id text not null,
   relative_fileloc text not null,
@@ -202,6 +215,15 @@ create table task_result (
   created_at timestamp with time zone not null,
   constraint task_result_pkey PRIMARY KEY (task_instance_id),
   constraint task_result_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
+);
+
+create table variable (
+  key text not null,
+  sealed_value text not null,
+  is_secret boolean not null,
+  description text,
+  updated_at timestamp with time zone not null,
+  constraint variable_pkey PRIMARY KEY (key)
 );
 
 create table watch_position (

@@ -7,6 +7,7 @@ import { createApi } from "../src/api/server.ts";
 import { systemClock } from "../src/lifecycle/clock.ts";
 import { createLogger } from "../src/lifecycle/log.ts";
 import { createVersionCache } from "../src/store/dag-versions.ts";
+import { createSealer } from "../src/store/sealing.ts";
 import { openDatabase } from "../src/store/database.ts";
 
 const TARGET = new URL("../docs/openapi.json", import.meta.url);
@@ -25,6 +26,7 @@ const app = await createApi({
   access: { kind: "open" },
   signingKey: "unused",
   executionTokens: createExecutionTokens("unused", systemClock),
+  sealer: createSealer([]),
   rules: { versions: createVersionCache(), infrastructureBudget: 0, fence: 0 },
   heartbeatInterval: 10,
   heartbeatTimeout: 60,

@@ -23,7 +23,12 @@ async function runExample(file: string, params: JsonObject) {
     async (task, inputs, runtime) => {
       const { signal } = new AbortController();
       try {
-        const value: unknown = await dag.functions[task.task_id]?.(inputs, { ...runtime, signal });
+        const value: unknown = await dag.functions[task.task_id]?.(inputs, {
+          ...runtime,
+          variables: {},
+          connections: {},
+          signal,
+        });
         const result = JSON.parse(JSON.stringify(value ?? null)) as Json;
         results.set(task.task_id, result);
         return { outcome: { kind: "success", reason: "done", exit_code: 0, error: null }, result };

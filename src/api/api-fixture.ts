@@ -10,6 +10,7 @@ import { createVersionCache } from "../store/dag-versions.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { saveDagFile } from "../store/dag-files.ts";
 import { createManualRun } from "../store/run-creation.ts";
+import { createSealer } from "../store/sealing.ts";
 import { createTestDatabase } from "../../test/support/postgres.ts";
 import { dagOf, taskOf } from "../../test/support/store-bundle.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
@@ -34,7 +35,7 @@ export interface ApiFixture {
 }
 
 export interface Call {
-  method: "GET" | "POST" | "PUT" | "PATCH";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   url: string;
   payload?: JsonObject;
   headers?: Record<string, string>;
@@ -58,6 +59,7 @@ export async function openApiFixture(change: Partial<ApiOptions> = {}): Promise<
     access: { kind: "open" },
     signingKey: "rest key",
     executionTokens: tokens,
+    sealer: createSealer([Buffer.alloc(32, 1).toString("base64")]),
     rules: { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 },
     heartbeatInterval: 5,
     heartbeatTimeout: 30,

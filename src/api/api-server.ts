@@ -13,6 +13,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import type { Database } from "../store/database.ts";
+import type { Sealer } from "../store/sealing.ts";
 import type { ExecutionTokens } from "./execution-tokens.ts";
 
 /** Fastify, with routes typed by their zod schemas. */
@@ -36,6 +37,8 @@ export interface ApiOptions {
   /** Of people's tokens; see signing-keys.ts. */
   signingKey: string;
   executionTokens: ExecutionTokens;
+  /** Of variables and connections. */
+  sealer: Sealer;
   /** What becomes of finished attempts; the same rules as the scheduler's. */
   rules: OutcomeRules;
   /** Seconds; told to workers. */

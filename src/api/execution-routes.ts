@@ -18,6 +18,7 @@ import { startAttempt } from "../store/attempt-start.ts";
 import { recordHeartbeat, releaseQuarantine } from "../store/heartbeats.ts";
 import { appendLogs } from "../store/logs.ts";
 import { readAttemptBundle } from "../store/read-attempts.ts";
+import { readTaskSecrets } from "../store/task-secrets.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { readBearer } from "./authentication.ts";
 import type { TokenScope, VerifiedAttempt } from "./execution-tokens.ts";
@@ -59,6 +60,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
         context: started.context,
         inputs: started.inputs,
         params: started.params,
+        ...(await readTaskSecrets(db, options.sealer, started)),
         bundle: { hash: started.bundle.hash, code: started.bundle.code },
       };
       // The hot path: no schema walks the bundle's text.

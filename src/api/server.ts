@@ -13,6 +13,7 @@ import { failure } from "../core/errors.ts";
 import type { Service } from "../lifecycle/service.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
+import { addConnectionRoutes } from "./connection-routes.ts";
 import { addDagRoutes } from "./dag-routes.ts";
 import { addDagRunRoutes } from "./dag-run-routes.ts";
 import { addExecutionRoutes } from "./execution-routes.ts";
@@ -28,6 +29,7 @@ import { parseQueryString } from "./query-string.ts";
 import { addResultRoutes } from "./result-routes.ts";
 import { addSignInRoutes } from "./sign-in-routes.ts";
 import { addTaskInstanceRoutes } from "./task-instance-routes.ts";
+import { addVariableRoutes } from "./variable-routes.ts";
 
 export type { ApiOptions } from "./api-server.ts";
 
@@ -114,6 +116,8 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);
+      addVariableRoutes(rest, options);
+      addConnectionRoutes(rest, options);
     },
     { prefix: REST_PREFIX },
   );

@@ -22,6 +22,7 @@ import { type Database, openDatabase } from "../store/database.ts";
 import { createLedger } from "../store/ledger.ts";
 import { checkSchema } from "../store/migrate.ts";
 import { forgetProcess, recordProcess } from "../store/processes.ts";
+import { createSealer } from "../store/sealing.ts";
 import { loadSecret } from "../store/settings.ts";
 import { readBacklog } from "../store/read-backlog.ts";
 import { observeBacklog } from "./backlog-metrics.ts";
@@ -165,6 +166,7 @@ export async function composeApi(
     access,
     signingKey: keys.rest,
     executionTokens: createExecutionTokens(keys.execution, clock),
+    sealer: createSealer(configuration.WINDLASS_ENCRYPTION_KEYS ?? []),
     heartbeatInterval: configuration.WINDLASS_HEARTBEAT_INTERVAL,
     heartbeatTimeout: configuration.WINDLASS_HEARTBEAT_TIMEOUT,
     mapStack: async (bundleHash, stack) => {

@@ -6,6 +6,7 @@ import { validate } from "node-cron";
 import { z } from "zod";
 import { failure, type FieldError } from "../core/errors.ts";
 import { LOG_LEVELS } from "../lifecycle/log.ts";
+import { findKeyFault } from "../store/sealing.ts";
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const seconds = (max: number) => z.coerce.number().positive().max(max);
@@ -13,6 +14,11 @@ const names = z
   .string()
   .transform((text) => text.split(",").map((name) => name.trim()))
   .pipe(z.array(z.string().min(1)));
+
+const encryptionKey = z.string().superRefine((key, context) => {
+  const fault = findKeyFault(key);
+  if (fault !== null) context.addIssue({ code: "custom", message: fault });
+});
 
 interface Setting<Schema extends z.ZodType = z.ZodType> {
   schema: Schema;
@@ -75,6 +81,12 @@ export const SETTINGS = {
     null,
     "a long passphrase",
     "Password of the user `admin`; without it one is made and printed once.",
+  ),
+  WINDLASS_ENCRYPTION_KEYS: setting(
+    names.pipe(z.array(encryptionKey)),
+    null,
+    "Base64Of32RandomBytes=",
+    "Keys that variables and connections are stored under, the current one first; `windlass rotate-keys` moves all to it. Needed by the api once there are any; standalone makes one.",
   ),
   WINDLASS_PARALLELISM: setting(
     integer(1, 100_000),
@@ -224,8 +236,14 @@ export function readConfiguration(
   return values as Configuration;
 }
 
+const SECRETS: ReadonlySet<SettingName> = new Set([
+  "WINDLASS_ADMIN_PASSWORD",
+  "WINDLASS_API_TOKEN",
+  "WINDLASS_ENCRYPTION_KEYS",
+]);
+
 function maskSecret(name: SettingName, text: string): string {
-  if (name === "WINDLASS_ADMIN_PASSWORD" || name === "WINDLASS_API_TOKEN") return "***";
+  if (SECRETS.has(name)) return "***";
   return name === "WINDLASS_DATABASE_URL" ? text.replace(/:[^:@/]*@/, ":***@") : text;
 }
 

@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
+import { addSecretCommands } from "./commands/secrets.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
 
@@ -120,6 +121,23 @@ program
   });
 
 program
+  .command("rotate-keys")
+  .description("store variables and connections under the first of WINDLASS_ENCRYPTION_KEYS")
+  .action(async () => {
+    const role = configure({}, ["WINDLASS_DATABASE_URL", "WINDLASS_ENCRYPTION_KEYS"]);
+    const { openStore } = await import("./compose.ts");
+    const { createSealer } = await import("../store/sealing.ts");
+    const { rotateKeys } = await import("../store/rotate-keys.ts");
+    const { db } = openStore(role, role.configuration.WINDLASS_DATABASE_URL ?? "", "rotate-keys");
+    try {
+      const moved = await rotateKeys(db, createSealer(role.configuration.WINDLASS_ENCRYPTION_KEYS ?? []));
+      print(`${moved.variables} variables and ${moved.connections} connections moved to the current key`);
+    } finally {
+      await db.close();
+    }
+  });
+
+program
   .command("doctor")
   .description("check configuration, database, API and Kubernetes permissions, and say what to do; changes nothing")
   .option("--output <format>", "text or json", "text")
@@ -148,20 +166,23 @@ dags
   .argument("<file>", "the DAG file")
   .option("--params <json>", "the run's params, as a JSON object", "{}")
   .option("--dag <id>", "which DAG, when the file has several")
+  .option("--secrets <file>", "a JSON file with the variables and connections that the tasks declare")
   .option("--output <format>", "text or json", "text")
-  .action(async (file: string, options: { params: string; dag?: string; output: string }) => {
+  .action(async (file: string, options: { params: string; dag?: string; secrets?: string; output: string }) => {
     const output = readFormat(options.output);
     // Authors' tasks write where they like; stdout is for the answer alone.
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
     const code = await testDag(
-      { file, params: options.params, dagId: options.dag ?? null, output },
+      { file, params: options.params, dagId: options.dag ?? null, secrets: options.secrets ?? null, output },
       (text) => void answer(`${text}\n`),
     );
     // A task that was abandoned at its timeout may still hold the process.
     process.exit(code);
   });
+
+addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
 
 try {
   await program.parseAsync();

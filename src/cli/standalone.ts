@@ -1,7 +1,10 @@
 // Everything on one machine: an embedded Postgres, the API, the scheduler with the local executor, in one process. Killed at
 // any instant, it goes on at the next start from what Postgres holds; tasks are processes of their own and live through it.
 
+import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { styleText } from "node:util";
 import { digestPassword } from "../api/authentication.ts";
 import { isLoopbackName } from "../api/loopback-guard.ts";
@@ -46,7 +49,9 @@ export function createStandalone(role: Role): Standalone {
     const { db, rules } = openStore(role, await createDatabase(postgres, log), "standalone");
     stops.push(() => db.close());
     await migrate(db, MIGRATIONS, systemClock.now(), log);
-    const api = await composeApi(role, db, rules, access);
+    const keys = configuration.WINDLASS_ENCRYPTION_KEYS ?? [loadEncryptionKey(configuration.WINDLASS_DATA_FOLDER)];
+    const keyed = { ...role, configuration: { ...configuration, WINDLASS_ENCRYPTION_KEYS: keys } };
+    const api = await composeApi(keyed, db, rules, access);
     stops.push(() => api.stop());
     await api.start();
     address = api.address() ?? "";
@@ -67,6 +72,18 @@ export function createStandalone(role: Role): Standalone {
     },
     stop,
   };
+}
+
+/** Made once, beside the database that it protects copies of. */
+function loadEncryptionKey(folder: string): string {
+  const path = join(folder, "encryption-key");
+  try {
+    // wx: another key than the first would not open what the first has sealed.
+    writeFileSync(path, randomBytes(32).toString("base64"), { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
+  return readFileSync(path, "utf8").trim();
 }
 
 function chooseAccess(host: string, password: string | undefined): ApiOptions["access"] {

@@ -18,6 +18,9 @@ const identifier = (what: string) =>
 export const dagId = identifier("a DAG id");
 export const taskId = identifier("a task id");
 
+export const variableKey = identifier("a variable's key");
+export const connectionId = identifier("a connection id");
+
 const expression: z.ZodType<Expression> = z.lazy(() =>
   z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("value"), value: json }),
@@ -54,6 +57,8 @@ export const taskDefinition = z.strictObject({
   execution_timeout: z.number().positive().max(LONGEST_TIMEOUT).nullable(),
   pod: jsonObject.nullable(),
   container: containerDefinition.nullable(),
+  variables: z.array(variableKey).exactOptional(),
+  connections: z.array(connectionId).exactOptional(),
   description: z.string().nullable(),
 });
 

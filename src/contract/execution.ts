@@ -4,6 +4,7 @@
 // current one answers 409 with code `attempt_stale`, upon which the worker stops its task and itself.
 
 import { z } from "zod";
+import type { Connection } from "../core/connection.ts";
 import { json, jsonObject } from "./definition.ts";
 
 export { EXECUTION_PREFIX, MAX_RESULT_BYTES, WORKER_ENVIRONMENT } from "./worker-process.ts";
@@ -32,6 +33,16 @@ export const taskContext = z.strictObject({
 });
 export type TaskContext = z.infer<typeof taskContext>;
 
+export const connection: z.ZodType<Connection> = z.strictObject({
+  conn_type: z.string(),
+  host: z.string().nullable(),
+  port: z.int().nullable(),
+  login: z.string().nullable(),
+  password: z.string().nullable(),
+  schema: z.string().nullable(),
+  extra: jsonObject,
+});
+
 export const startAnswer = z.strictObject({
   /** Execution token, renewed by heartbeats. */
   token: z.string(),
@@ -44,6 +55,11 @@ export const startAnswer = z.strictObject({
   context: taskContext,
   inputs: jsonObject,
   params: jsonObject,
+  /** What the task declares and exists, by its name. Absent, as the next: the API is of an earlier release. */
+  variables: z.record(z.string(), z.string()).exactOptional(),
+  connections: z.record(z.string(), connection).exactOptional(),
+  /** Texts that no log and no error may show. */
+  masked: z.array(z.string()).exactOptional(),
   /** CommonJS text that exports the DAG; see dags/bundle.ts. */
   bundle: z.strictObject({ hash: z.string(), code: z.string() }),
 });

@@ -76,6 +76,10 @@ export interface TaskDefinition {
   pod: JsonObject | null;
   /** Of kind pod, null of others. */
   container: ContainerDefinition | null;
+  /** Keys of the variables that its worker is given; none when absent. */
+  variables?: string[];
+  /** Ids of the connections that its worker is given; none when absent. */
+  connections?: string[];
   description: string | null;
 }
 

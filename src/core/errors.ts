@@ -13,6 +13,7 @@ export const ERRORS = {
   payload_too_large: { status: 413, title: "The payload is too large" },
   rate_limited: { status: 429, title: "Too many requests" },
   internal: { status: 500, title: "Something failed on our side" },
+  encryption_unavailable: { status: 503, title: "The installation cannot encrypt or decrypt this" },
   unavailable: { status: 503, title: "A service that this needs is unavailable" },
   invalid_configuration: { status: 500, title: "A setting is not valid" },
   invalid_dag: { status: 422, title: "The DAG file is not valid" },

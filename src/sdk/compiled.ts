@@ -3,6 +3,7 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import type { Json } from "../core/json.ts";
+import type { TaskSecrets } from "./task-secrets.ts";
 
 export const COMPILED_DAG: unique symbol = Symbol.for("windlass.dag") as never;
 
@@ -13,7 +14,10 @@ export const NO_RETRY: unique symbol = Symbol.for("windlass.no_retry") as never;
 export const SKIP: unique symbol = Symbol.for("windlass.skip") as never;
 
 /** What a task function gets as its second argument. */
-export interface TaskRuntime {
+export interface TaskRuntime<
+  Variable extends string = string,
+  ConnectionId extends string = string,
+> extends TaskSecrets<Variable, ConnectionId> {
   dag_id: string;
   run_id: string;
   run_type: string;

@@ -35,6 +35,8 @@ export interface Blueprint {
   description: string | null;
   run: CompiledFunction | null;
   container: ContainerDefinition | null;
+  /** What only some kinds of task say of themselves. */
+  extras?: Pick<TaskDefinition, "variables" | "connections">;
   /** Throws for inputs that this kind of task cannot take. */
   checkInputs?: (inputs: TaskDefinition["inputs"], where: string) => void;
 }
@@ -89,6 +91,7 @@ function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: reado
     ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
     container: blueprint.container,
     description: blueprint.description,
+    ...blueprint.extras,
   };
 }
 

@@ -6,9 +6,13 @@ import { type Blueprint, createTask, readBlueprint, type Task } from "./create-t
 import { checkIdentifier } from "./identifier.ts";
 import type { NoInput } from "./input.ts";
 import type { Output } from "./output.ts";
-import { refuseUnknownOptions, type TaskOptions } from "./task-settings.ts";
+import { compileSecrets, SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
+import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
-export type TaskFunction<I extends object, R> = (inputs: I, runtime: TaskRuntime) => R;
+export type TaskFunction<I extends object, R, V extends string = never, C extends string = never> = (
+  inputs: I,
+  runtime: TaskRuntime<V, C>,
+) => R;
 
 /**
  * A task from a function of its inputs. What it returns (or resolves to) goes to later tasks as JSON.
@@ -18,14 +22,14 @@ export function task<I extends object = NoInput, R = unknown>(
   id: string,
   run: TaskFunction<I, R>,
 ): Task<I, Output<Awaited<R>>>;
-export function task<I extends object = NoInput, R = unknown>(
+export function task<I extends object = NoInput, R = unknown, V extends string = never, C extends string = never>(
   id: string,
-  options: TaskOptions,
-  run: TaskFunction<I, R>,
+  options: TaskOptions & SecretOptions<V, C>,
+  run: TaskFunction<I, R, V, C>,
 ): Task<I, Output<Awaited<R>>>;
 export function task<I extends object, R>(
   id: string,
-  ...rest: [TaskFunction<I, R>] | [TaskOptions, TaskFunction<I, R>]
+  ...rest: [TaskFunction<I, R>] | [TaskOptions & SecretOptions<string, string>, TaskFunction<I, R, string, string>]
 ): Task<I, Output<Awaited<R>>> {
   const blueprint = atAuthorsLine(task, (): Blueprint => {
     checkIdentifier("task", id);
@@ -34,9 +38,19 @@ export function task<I extends object, R>(
     if (typeof run !== "function") {
       throw authorError(`${where}: the last argument is ${describeValue(run)}. Give it the task's function.`);
     }
-    return readBlueprint("function", options, where, run as CompiledFunction);
+    const { variables, connections, ...settings } = readOptions(options, where);
+    return {
+      ...readBlueprint("function", settings, where, run as CompiledFunction),
+      extras: compileSecrets({ variables, connections }, where),
+    };
   });
   return createTask<I, Output<Awaited<R>>>(id, blueprint);
+}
+
+/** All of them are checked here, so that an error can name the ones that there are. */
+function readOptions(options: unknown, where: string): { [name: string]: unknown } {
+  refuseUnknownOptions(options, [...TASK_OPTIONS, ...SECRET_OPTIONS], where);
+  return options as { [name: string]: unknown };
 }
 
 /** A task that does nothing and needs no pod: a place where edges meet. */

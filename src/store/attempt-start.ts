@@ -16,6 +16,9 @@ export interface StartedAttempt {
   inputs: JsonObject;
   params: JsonObject;
   execution_timeout: number | null;
+  /** Names of what it is to be given. */
+  variables: readonly string[];
+  connections: readonly string[];
   bundle: { hash: string; code: string };
 }
 
@@ -87,6 +90,8 @@ export async function startAttempt(
     inputs: resolveInputs(task, { params: row.params, results, run }),
     params: row.params,
     execution_timeout: task.execution_timeout,
+    variables: task.variables ?? [],
+    connections: task.connections ?? [],
     bundle: { hash: version.bundle_hash, code: bundle.code },
   };
 }

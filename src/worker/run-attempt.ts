@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import type { StartAnswer, StartRequest } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
 import { messageOf } from "../core/errors.ts";
+import { findLackingSecret } from "../core/lacking-secret.ts";
 import { loadBundle } from "../dags/load-bundle.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction } from "../sdk/compiled.ts";
@@ -82,6 +83,7 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
     heartbeatMs: start.heartbeat_interval * 1000,
     timeoutMs: start.heartbeat_timeout * 1000,
     executionTimeoutMs: start.execution_timeout === null ? null : start.execution_timeout * 1000,
+    masked: start.masked ?? [],
     silentMs: clock.monotonic() - sentAt,
   });
   runTask(start, link, aborting, exit);
@@ -142,7 +144,8 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
   try {
     const run = findFunction(start);
     if (run === null) return;
-    const runtime = { ...start.context, params: start.params, signal: aborting.signal };
+    const { context, params, variables = {}, connections = {} } = start;
+    const runtime = { ...context, params, variables, connections, signal: aborting.signal };
     Promise.resolve(run(start.inputs, runtime)).then(succeed, fail);
   } catch (error) {
     fail(error);
@@ -151,6 +154,12 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
   function findFunction({ bundle, context }: StartAnswer): CompiledFunction | null {
     const dag = loadBundle(bundle.code).find((each) => each.definition.dag_id === context.dag_id);
     const run = dag?.functions[context.task_id];
+    const task = dag?.definition.tasks.find(({ task_id }) => task_id === context.task_id);
+    const lacking = task ? findLackingSecret(task, start) : null;
+    if (lacking !== null) {
+      end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
+      return null;
+    }
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

@@ -11,6 +11,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import { createApiCaller } from "./call-api.ts";
 import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
+import { createMask, maskReport } from "./mask-secrets.ts";
 import { createLogShipper } from "./ship-logs.ts";
 import {
   type AbortCause,
@@ -41,6 +42,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
   let token = "";
   let silentSince = clock.monotonic();
   let timeoutMs = Infinity;
+  let mask = createMask([]);
   let asked: AbortCause | null = null;
   let acknowledged = false;
   let ending = false;
@@ -174,6 +176,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
 
   const begin = (message: Begin) => {
     token = message.token;
+    mask = createMask(message.masked);
     timeoutMs = message.timeoutMs;
     silentSince = clock.monotonic() - message.silentMs;
     void beat(message.heartbeatMs);
@@ -195,12 +198,12 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
       case "begin":
         return begin(message);
       case "line":
-        return logs.add(message.line);
+        return logs.add({ ...message.line, event: mask(message.line.event) });
       case "aborted":
         acknowledged = true;
         return;
       case "end":
-        return void end(message.report, message.exitCode, EXIT_GRACE_MS);
+        return void end(message.report && maskReport(message.report, mask), message.exitCode, EXIT_GRACE_MS);
     }
   });
 }

@@ -26,6 +26,8 @@ export type ToSupervisor =
       executionTimeoutMs: number | null;
       /** Since the start call was sent: the installation counts silence from there. */
       silentMs: number;
+      /** Texts that nothing that leaves this process may show. */
+      masked: readonly string[];
     }
   | { kind: "line"; line: LogLine }
   /** The main thread has told the task to stop, so it is not blocked. */

@@ -55,6 +55,31 @@ test("a result is reported, and inputs, params and context reach the function", 
   expect(it.attempt.starts[0]).toMatchObject({ pid: it.child.pid });
 });
 
+test("what a task is given in confidence is masked in its log and its error", async () => {
+  await using it = await run({
+    run: `console.log("using", runtime.variables.token); throw new Error("refused " + runtime.variables.token)`,
+    variables: { token: "hunter22" },
+    masked: ["hunter22"],
+  });
+  await it.ended;
+  expect(events(it.attempt)).toEqual(["using ***"]);
+  expect(it.attempt.finishes).toMatchObject([{ state: "failed", error: { message: "refused ***" } }]);
+  expect(JSON.stringify(it.attempt.finishes)).not.toContain("hunter22");
+});
+
+test("a declared variable that does not exist fails the task before it runs, and is named", async () => {
+  await using it = await run({
+    run: `module.exports = { default: { [Symbol.for("windlass.dag")]: {
+      definition: { dag_id: "d", tasks: [{ task_id: "t", variables: ["token"] }] },
+      functions: { t: () => console.log("ran") } } } };`,
+  });
+  await it.ended;
+  expect(events(it.attempt)).toEqual([]);
+  expect(it.attempt.finishes).toMatchObject([
+    { state: "failed", retryable: false, error: { message: expect.stringContaining('no variable "token"') } },
+  ]);
+});
+
 test("open handles do not keep a finished task's process", async () => {
   await using it = await run({ run: `setInterval(() => {}, 1000); return 1;` });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);

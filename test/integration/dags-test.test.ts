@@ -38,6 +38,34 @@ const test = (file: string, ...args: string[]) =>
     env: { PATH: process.env["PATH"] },
   });
 
+it("gives tasks the variables and connections of --secrets, and names those that it lacks", async () => {
+  const reads = `import { dag, task } from "windlass";
+    const reads = task("reads", { variables: ["bucket"], connections: ["db"] }, (_, { variables, connections }) => {
+      if (variables.bucket !== "reports" || connections.db.password !== "hunter22") throw new Error("wrong");
+    });
+    export default dag("reader", {}, () => void reads());`;
+  await writeFile(join(folder, "reader.ts"), reads);
+  const file = join(folder, "secrets.json");
+  const db = {
+    conn_type: "postgres",
+    host: null,
+    port: null,
+    login: null,
+    password: "hunter22",
+    schema: null,
+    extra: {},
+  };
+  await writeFile(file, JSON.stringify({ variables: { bucket: "reports" }, connections: { db } }));
+  expect(test("reader.ts", "--secrets", file)).toMatchObject({ status: 0 });
+  const without = test("reader.ts");
+  expect(without.status).toBe(1);
+  expect(without.stdout).toContain('there is no variable "bucket"');
+  await writeFile(file, JSON.stringify({ variable: {} }));
+  const wrong = test("reader.ts", "--secrets", file);
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toContain("secrets.json");
+});
+
 it("prints the run as JSON and nothing else, and ends with 0", () => {
   const { status, stdout, stderr } = test("sample.ts", "--output", "json");
   expect(JSON.parse(stdout)).toEqual({

@@ -39,6 +39,8 @@ export interface ServedTask {
   /** The body of the task's function of (inputs, runtime), or a whole bundle when it holds module.exports. */
   run: string;
   inputs?: JsonObject;
+  variables?: { [key: string]: string };
+  masked?: string[];
   executionTimeout?: number;
   heartbeatInterval?: number;
   heartbeatTimeout?: number;
@@ -182,12 +184,15 @@ function answerStart(attempt: ServedAttempt, task: ServedTask): StartAnswer {
     },
     inputs: task.inputs ?? {},
     params: { colour: "green" },
+    variables: task.variables ?? {},
+    connections: {},
+    masked: task.masked ?? [],
     bundle: { hash: "0".repeat(64), code: task.run.includes("module.exports") ? task.run : bundleOf(task.run) },
   };
 }
 
 function bundleOf(body: string): string {
-  return `module.exports = { [Symbol.for("windlass.dag")]: { definition: { dag_id: "${DAG}" }, functions: { ${TASK}: async (inputs, runtime) => {${body}\n} } } };`;
+  return `module.exports = { [Symbol.for("windlass.dag")]: { definition: { dag_id: "${DAG}", tasks: [] }, functions: { ${TASK}: async (inputs, runtime) => {${body}\n} } } };`;
 }
 
 function refuse(reply: FastifyReply, status: number, code: string): FastifyReply {

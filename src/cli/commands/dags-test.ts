@@ -1,9 +1,12 @@
 // `windlass dags test FILE`: runs a DAG of a file in this process, with the author's own environment, at once.
 
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { styleText } from "node:util";
+import { z } from "zod";
 import { createParamsChecker } from "../../api/trigger-params.ts";
+import { connection } from "../../contract/execution.ts";
+import { findLackingSecret } from "../../core/lacking-secret.ts";
 import { failure, messageOf } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { Outcome } from "../../core/outcome.ts";
@@ -23,6 +26,8 @@ export interface DagsTestOptions {
   params: string;
   /** Which DAG, when the file has several. */
   dagId: string | null;
+  /** A JSON file with the variables and connections that the tasks declare; null: none. */
+  secrets: string | null;
   output: "text" | "json";
 }
 
@@ -33,10 +38,16 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
   const { definition } = dag;
   const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
   const quiet = options.output === "json";
-  const run = await runInProcess(dag, params, createRunner(dag, bundle), systemClock, (task) => {
-    if (!quiet && task.state !== "scheduled")
-      print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
-  });
+  const run = await runInProcess(
+    dag,
+    params,
+    createRunner(dag, bundle, await readSecrets(options.secrets)),
+    systemClock,
+    (task) => {
+      if (!quiet && task.state !== "scheduled")
+        print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
+    },
+  );
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
 }
@@ -101,11 +112,36 @@ function load(bundle: Bundle, filename: string): CompiledDag[] {
   }
 }
 
-function createRunner(dag: CompiledDag, bundle: Bundle): AttemptRunner {
+type Secrets = z.output<typeof secretsFile>;
+const secretsFile = z.strictObject({
+  variables: z.record(z.string(), z.string()).default({}),
+  connections: z.record(z.string(), connection).default({}),
+});
+
+async function readSecrets(file: string | null): Promise<Secrets> {
+  if (file === null) return { variables: {}, connections: {} };
+  try {
+    return secretsFile.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
+    throw failure(
+      "invalid_request",
+      `--secrets ${file}: ${why}; an example is {"variables": {"bucket": "reports"}, "connections": {}}`,
+      { cause: error },
+    );
+  }
+}
+
+function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): AttemptRunner {
   return async (task, inputs, runtime) => {
     if (task.container) {
       const reason = `it runs the image ${task.container.image}, which needs a cluster`;
       return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
+    }
+    const lacking = findLackingSecret(task, secrets);
+    if (lacking !== null) {
+      const reason = `${lacking}; here, give it by --secrets FILE`;
+      return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
     }
     const run = dag.functions[task.task_id];
     if (!run) throw new Error(`task ${task.task_id} has no function`);
@@ -117,7 +153,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle): AttemptRunner {
       const timedOut = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-      const value = await Promise.race([run(inputs, { ...runtime, signal }), timedOut]);
+      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, signal }), timedOut]);
       const result: Json = JSON.parse(encodeResult(value));
       return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
     } catch (error) {

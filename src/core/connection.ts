@@ -1,0 +1,26 @@
+// A connection as a task sees it: where a system is, and how to sign in to it.
+
+import type { JsonObject } from "./json.ts";
+
+export interface Connection {
+  conn_type: string;
+  host: string | null;
+  port: number | null;
+  login: string | null;
+  password: string | null;
+  /** Of a database: which one. */
+  schema: string | null;
+  /** What else its kind of system needs; secret as a whole. */
+  extra: JsonObject;
+}
+
+/** What must not be seen of it: shown as *** in logs. */
+export function listConnectionSecrets(connection: Connection): string[] {
+  const texts: string[] = connection.password === null ? [] : [connection.password];
+  const walk = (value: unknown): void => {
+    if (typeof value === "string") texts.push(value);
+    else if (typeof value === "object" && value !== null) Object.values(value).forEach(walk);
+  };
+  walk(connection.extra);
+  return texts;
+}

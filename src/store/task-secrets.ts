@@ -1,0 +1,35 @@
+// The variables and connections that one task declares, opened for its worker. It gets no others, whatever it asks.
+
+import { type Connection, listConnectionSecrets } from "../core/connection.ts";
+import { openConnection, readConnections } from "./connections.ts";
+import type { Queryable } from "./database.ts";
+import type { Sealer } from "./sealing.ts";
+import { openVariable, readVariables } from "./variables.ts";
+
+export interface TaskSecrets {
+  variables: { [key: string]: string };
+  connections: { [connectionId: string]: Connection };
+  masked: string[];
+}
+
+/** What does not exist is left out: the worker fails its task, naming it. Errors: encryption_unavailable. */
+export async function readTaskSecrets(
+  db: Queryable,
+  sealer: Sealer,
+  declared: { variables: readonly string[]; connections: readonly string[] },
+): Promise<TaskSecrets> {
+  const [variables, connections] = await Promise.all([
+    readVariables(db, declared.variables),
+    readConnections(db, declared.connections),
+  ]);
+  const opened = variables.map((row) => ({ ...row, value: openVariable(sealer, row) }));
+  const connected = connections.map((row) => [row.connection_id, openConnection(sealer, row)] as const);
+  return {
+    variables: Object.fromEntries(opened.map(({ key, value }) => [key, value])),
+    connections: Object.fromEntries(connected),
+    masked: [
+      ...opened.filter(({ is_secret }) => is_secret).map(({ value }) => value),
+      ...connected.flatMap(([, connection]) => listConnectionSecrets(connection)),
+    ],
+  };
+}
