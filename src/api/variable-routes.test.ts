@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { z } from "zod";
+import type { z } from "zod";
 import { startAnswer } from "../contract/execution.ts";
 import { problem } from "../contract/rest.ts";
 import { connectionAnswer, connectionsAnswer, variableAnswer, variablesAnswer } from "../contract/rest-variables.ts";
