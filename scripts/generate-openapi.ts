@@ -7,6 +7,7 @@ import { createApi } from "../src/api/server.ts";
 import { systemClock } from "../src/lifecycle/clock.ts";
 import { createLogger } from "../src/lifecycle/log.ts";
 import { createVersionCache } from "../src/store/dag-versions.ts";
+import { createPostgresObjects } from "../src/store/postgres-objects.ts";
 import { createSealer } from "../src/store/sealing.ts";
 import { openDatabase } from "../src/store/database.ts";
 
@@ -27,6 +28,7 @@ const app = await createApi({
   signingKey: "unused",
   executionTokens: createExecutionTokens("unused", systemClock),
   sealer: createSealer([]),
+  objects: createPostgresObjects(db),
   rules: { versions: createVersionCache(), infrastructureBudget: 0, fence: 0 },
   heartbeatInterval: 10,
   heartbeatTimeout: 60,

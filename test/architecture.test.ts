@@ -24,6 +24,7 @@ const IMPORT_TABLE: ImportTable = {
   lifecycle: { from: [], packages: ["pino"], node: true },
   dags: { from: ["sdk", "core", "contract", "lifecycle"], packages: ["esbuild", "zod"], node: true },
   store: { from: ["core", "lifecycle"], types: ["contract"], packages: ["pg"], node: true },
+  objects: { from: ["core"], packages: ["@aws-sdk/client-s3", "@aws-sdk/lib-storage"], node: true },
   kubernetes: { from: ["core", "lifecycle"], packages: ["@kubernetes/client-node", "undici"], node: true },
   executors: { from: ["core", "contract", "lifecycle", "kubernetes"], node: true },
   scheduler: {
@@ -56,6 +57,7 @@ const IMPORT_TABLE: ImportTable = {
       "lifecycle",
       "dags",
       "store",
+      "objects",
       "kubernetes",
       "executors",
       "scheduler",

@@ -1,5 +1,6 @@
 // The examples, bundled as the scheduler would and run in this process: they must give these results.
 
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Json, JsonObject } from "../src/core/json.ts";
@@ -8,6 +9,8 @@ import { checkDefinitions } from "../src/dags/check-definition.ts";
 import { loadBundle } from "../src/dags/load-bundle.ts";
 import { runInProcess } from "../src/dags/run-in-process.ts";
 import { systemClock } from "../src/lifecycle/clock.ts";
+import { createArtifacts } from "../src/worker/artifacts.ts";
+import { createFolderArtifacts } from "../src/worker/folder-artifacts.ts";
 
 const EXAMPLES = join(import.meta.dirname, "..", "examples");
 
@@ -22,11 +25,13 @@ async function runExample(file: string, params: JsonObject) {
     params,
     async (task, inputs, runtime) => {
       const { signal } = new AbortController();
+      const artifacts = createArtifacts(createFolderArtifacts(tmpdir()));
       try {
         const value: unknown = await dag.functions[task.task_id]?.(inputs, {
           ...runtime,
           variables: {},
           connections: {},
+          artifacts,
           signal,
         });
         const result = JSON.parse(JSON.stringify(value ?? null)) as Json;

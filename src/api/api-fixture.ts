@@ -9,6 +9,7 @@ import { createLogger } from "../lifecycle/log.ts";
 import { createVersionCache } from "../store/dag-versions.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { saveDagFile } from "../store/dag-files.ts";
+import { createPostgresObjects } from "../store/postgres-objects.ts";
 import { createManualRun } from "../store/run-creation.ts";
 import { createSealer } from "../store/sealing.ts";
 import { createTestDatabase } from "../../test/support/postgres.ts";
@@ -59,6 +60,7 @@ export async function openApiFixture(change: Partial<ApiOptions> = {}): Promise<
     access: { kind: "open" },
     signingKey: "rest key",
     executionTokens: tokens,
+    objects: createPostgresObjects(db),
     sealer: createSealer([Buffer.alloc(32, 1).toString("base64")]),
     rules: { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 },
     heartbeatInterval: 5,

@@ -9,6 +9,7 @@ import type {
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Registry } from "prom-client";
+import type { ObjectStore } from "../core/object-store.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
@@ -37,6 +38,8 @@ export interface ApiOptions {
   /** Of people's tokens; see signing-keys.ts. */
   signingKey: string;
   executionTokens: ExecutionTokens;
+  /** Of files, and of logs that have left Postgres. */
+  objects: ObjectStore;
   /** Of variables and connections. */
   sealer: Sealer;
   /** What becomes of finished attempts; the same rules as the scheduler's. */

@@ -239,5 +239,5 @@ test("start with a bundle of 500 kB is quick", async () => {
   }
   const median = times.toSorted((a, b) => a - b)[10] ?? Infinity;
   // 5 ms on an idle machine; the bound leaves room for a busy one.
-  expect(median).toBeLessThan(25);
+  expect(median).toBeLessThan(60);
 });

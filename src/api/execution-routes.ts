@@ -20,9 +20,10 @@ import { appendLogs } from "../store/logs.ts";
 import { readAttemptBundle } from "../store/read-attempts.ts";
 import { readTaskSecrets } from "../store/task-secrets.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { readBearer } from "./authentication.ts";
-import type { TokenScope, VerifiedAttempt } from "./execution-tokens.ts";
+import { addArtifactExchange } from "./artifact-exchange.ts";
+import type { TokenScope } from "./execution-tokens.ts";
 import { determineOutcome } from "./finish-outcome.ts";
+import { verifyAttempt } from "./verify-attempt.ts";
 
 const attemptPath = z.strictObject({ attempt_id: z.uuid() });
 
@@ -35,16 +36,9 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
   const { db, clock, executionTokens } = options;
   const hide = true;
 
-  const requireAttempt = async (
-    request: FastifyRequest,
-    attemptId: string,
-    scope: TokenScope,
-  ): Promise<VerifiedAttempt & { token: string }> => {
-    const token = readBearer(request.headers.authorization);
-    const attempt = await executionTokens.verify(token, scope);
-    if (attempt.attempt_id !== attemptId) throw failure("forbidden", "this token is of another attempt");
-    return { ...attempt, token };
-  };
+  const requireAttempt = (request: FastifyRequest, attemptId: string, scope: TokenScope) =>
+    verifyAttempt(executionTokens, request, attemptId, scope);
+  addArtifactExchange(app, options);
 
   app.post(
     "/attempts/:attempt_id/start",
@@ -135,7 +129,7 @@ function refuseLargeResult(text: string): void {
   if (bytes > MAX_RESULT_BYTES) {
     throw failure(
       "payload_too_large",
-      `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; return a reference to it`,
+      `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; write it with runtime.artifacts and return what that gives`,
     );
   }
 }

@@ -3,7 +3,7 @@
 import { failure } from "../core/errors.ts";
 import { chargeOf } from "../core/outcome.ts";
 import { isFinishedTaskState } from "../core/states.ts";
-import type { LogCursor } from "../store/logs.ts";
+import type { LogCursor } from "../store/try-log.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
 import type { TaskInstanceRow } from "../store/read-task-instances.ts";
 

@@ -13,8 +13,9 @@ import {
 import { tryPath } from "../contract/rest-task-instances.ts";
 import { failure } from "../core/errors.ts";
 import type { Database } from "../store/database.ts";
-import { LOG_START, type LogCursor, type LogRow, readLogs } from "../store/logs.ts";
+import type { ObjectStore } from "../core/object-store.ts";
 import { listAttempts } from "../store/read-attempts.ts";
+import { LOG_START, type LogCursor, type LogRow, readTryLog, streamTryLog } from "../store/try-log.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { decodeCursor, encodeCursor, isTryOver } from "./log-cursor.ts";
 import { requireInstance } from "./task-instance-routes.ts";
@@ -29,7 +30,7 @@ const answers = {
   },
 };
 
-export function addLogRoutes(app: ApiServer, { db }: ApiOptions): void {
+export function addLogRoutes(app: ApiServer, { db, objects }: ApiOptions): void {
   app.get(
     "/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/logs/:try_number",
     {
@@ -54,10 +55,12 @@ export function addLogRoutes(app: ApiServer, { db }: ApiOptions): void {
       if ((headers.accept ?? "").includes(NDJSON_TYPE)) {
         // The schema speaks of lines, what is sent is a stream of them.
         const stream: FastifyReply = reply;
-        return stream.type(NDJSON_TYPE).send(Readable.from(streamLines(db, instance.id, params.try_number, start)));
+        return stream
+          .type(NDJSON_TYPE)
+          .send(Readable.from(streamLines(db, objects, instance.id, params.try_number, start)));
       }
       const limit = query.full_content ? FULL_LINES : PAGE_LINES;
-      const rows = await readLogs(db, instance.id, params.try_number, start, limit);
+      const rows = await readTryLog(db, objects, instance.id, params.try_number, start, limit);
       return reply.type("application/json").send(presentPage(rows, start, over && rows.length < limit));
     },
   );
@@ -77,18 +80,14 @@ function presentLine(row: LogRow): LogLineAnswer {
   };
 }
 
-/** Page by page as the reader takes them, so that a large log is never in memory as a whole. */
 async function* streamLines(
   db: Database,
+  objects: ObjectStore,
   instanceId: string,
   tryNumber: number,
   start: LogCursor,
 ): AsyncGenerator<string> {
-  for (let cursor = start; ;) {
-    const rows = await readLogs(db, instanceId, tryNumber, cursor, PAGE_LINES);
-    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(presentLine(row))}\n`).join("");
-    const last = rows.at(-1);
-    if (!last || rows.length < PAGE_LINES) return;
-    cursor = { epoch: last.epoch, seq: last.seq };
+  for await (const rows of streamTryLog(db, objects, instanceId, tryNumber, start)) {
+    yield rows.map((row) => `${JSON.stringify(presentLine(row))}\n`).join("");
   }
 }

@@ -12,6 +12,7 @@ import { REST_PREFIX } from "../contract/rest.ts";
 import { failure } from "../core/errors.ts";
 import type { Service } from "../lifecycle/service.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
+import { addArtifactRoutes } from "./artifact-routes.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addDagRoutes } from "./dag-routes.ts";
@@ -116,6 +117,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);
+      addArtifactRoutes(rest, options);
       addVariableRoutes(rest, options);
       addConnectionRoutes(rest, options);
     },

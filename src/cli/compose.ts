@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { createExecutionTokens } from "../api/execution-tokens.ts";
+import type { ObjectStore } from "../core/object-store.ts";
 import { createProbeService } from "../api/probe-server.ts";
 import { createApiService, type ApiOptions, type ApiService } from "../api/server.ts";
 import { loadSigningKeys } from "../api/signing-keys.ts";
@@ -13,6 +14,7 @@ import { systemClock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { createLoop } from "../lifecycle/loop.ts";
 import { combineServices, type Service } from "../lifecycle/service.ts";
+import { archiveLogs } from "../scheduler/archive-logs.ts";
 import { createUpkeep } from "../scheduler/upkeep.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
@@ -22,6 +24,7 @@ import { type Database, openDatabase } from "../store/database.ts";
 import { createLedger } from "../store/ledger.ts";
 import { checkSchema } from "../store/migrate.ts";
 import { forgetProcess, recordProcess } from "../store/processes.ts";
+import { createPostgresObjects } from "../store/postgres-objects.ts";
 import { createSealer } from "../store/sealing.ts";
 import { loadSecret } from "../store/settings.ts";
 import { readBacklog } from "../store/read-backlog.ts";
@@ -38,6 +41,7 @@ const STALLED_MS = 120_000;
 // After a worker must have stopped itself, so that two never run at once.
 const REPLACEMENT_MARGIN_SECONDS = 30;
 const API_HEARTBEAT_MS = 5_000;
+const ARCHIVE_INTERVAL_MS = 30_000;
 
 const fenceSeconds = (configuration: Configuration) =>
   configuration.WINDLASS_HEARTBEAT_TIMEOUT + REPLACEMENT_MARGIN_SECONDS;
@@ -118,7 +122,24 @@ export async function composeScheduler(
     expression: configuration.WINDLASS_UPKEEP_SCHEDULE,
     retentionDays: configuration.WINDLASS_RETENTION_DAYS,
   });
-  return combineServices("scheduler", [composeDagProcessor(role, db), scheduler, upkeep, probes]);
+  const objects = await composeObjects(configuration, db);
+  const archive = createLoop({
+    name: "archive-logs",
+    intervalMs: ARCHIVE_INTERVAL_MS,
+    clock,
+    log,
+    runOnce: (signal) => archiveLogs({ db, clock, log }, objects, signal),
+    onPass: metrics.onPass,
+  });
+  return combineServices("scheduler", [composeDagProcessor(role, db), scheduler, upkeep, archive, probes]);
+}
+
+/** Errors: invalid_configuration. */
+async function composeObjects(configuration: Configuration, db: Database): Promise<ObjectStore> {
+  const place = configuration.WINDLASS_STORAGE;
+  if (place === "postgres") return createPostgresObjects(db);
+  const { openObjectStore } = await import("../objects/open-object-store.ts");
+  return openObjectStore(place);
 }
 
 export function composeDagProcessor({ configuration, log }: Role, db: Database): Service {
@@ -166,6 +187,7 @@ export async function composeApi(
     access,
     signingKey: keys.rest,
     executionTokens: createExecutionTokens(keys.execution, clock),
+    objects: await composeObjects(configuration, db),
     sealer: createSealer(configuration.WINDLASS_ENCRYPTION_KEYS ?? []),
     heartbeatInterval: configuration.WINDLASS_HEARTBEAT_INTERVAL,
     heartbeatTimeout: configuration.WINDLASS_HEARTBEAT_TIMEOUT,

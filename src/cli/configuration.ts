@@ -6,6 +6,7 @@ import { validate } from "node-cron";
 import { z } from "zod";
 import { failure, type FieldError } from "../core/errors.ts";
 import { LOG_LEVELS } from "../lifecycle/log.ts";
+import { findStorageFault } from "../objects/storage-url.ts";
 import { findKeyFault } from "../store/sealing.ts";
 
 const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -17,6 +18,11 @@ const names = z
 
 const encryptionKey = z.string().superRefine((key, context) => {
   const fault = findKeyFault(key);
+  if (fault !== null) context.addIssue({ code: "custom", message: fault });
+});
+
+const storage = z.string().superRefine((place, context) => {
+  const fault = findStorageFault(place);
   if (fault !== null) context.addIssue({ code: "custom", message: fault });
 });
 
@@ -87,6 +93,12 @@ export const SETTINGS = {
     null,
     "Base64Of32RandomBytes=",
     "Keys that variables and connections are stored under, the current one first; `windlass rotate-keys` moves all to it. Needed by the api once there are any; standalone makes one.",
+  ),
+  WINDLASS_STORAGE: setting(
+    storage,
+    "postgres",
+    "s3://bucket/prefix?region=eu-west-1",
+    "Where files of tasks are kept, and logs of ended attempts: `postgres`, a directory that scheduler and api share (`file:///path`), or S3 (`s3://bucket/prefix?region=…&endpoint=…`, credentials as the AWS SDK finds them).",
   ),
   WINDLASS_PARALLELISM: setting(
     integer(1, 100_000),

@@ -16,7 +16,7 @@ import type { CompiledDag, TaskRuntime } from "../sdk/compiled.ts";
 export type AttemptRunner = (
   task: TaskDefinition,
   inputs: JsonObject,
-  runtime: Omit<TaskRuntime, "signal" | "variables" | "connections">,
+  runtime: Omit<TaskRuntime, "signal" | "variables" | "connections" | "artifacts">,
 ) => Promise<{ outcome: Outcome; result: Json }>;
 
 export interface InProcessRun {

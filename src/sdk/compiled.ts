@@ -3,6 +3,7 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import type { Json } from "../core/json.ts";
+import type { Artifacts } from "./artifacts.ts";
 import type { TaskSecrets } from "./task-secrets.ts";
 
 export const COMPILED_DAG: unique symbol = Symbol.for("windlass.dag") as never;
@@ -31,6 +32,8 @@ export interface TaskRuntime<
   data_interval_end: string | null;
   run_after: string;
   params: { [name: string]: Json };
+  /** Files, for what is no JSON or too large for a result. */
+  artifacts: Artifacts;
   /** Aborted when the attempt must end: timeout, cancellation, eviction. */
   signal: AbortSignal;
 }

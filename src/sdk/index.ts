@@ -3,6 +3,8 @@
 // What a DAG file imports as "windlass". Imports nothing at run time, for it is bundled into every DAG; author code is
 // never trusted: definitions are validated again by whoever reads them.
 
+export type { Artifact } from "../core/artifact.ts";
+export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
 export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
 export { type Dag, type DagContext, type DagOptions, dag, type RunReferences } from "./dag.ts";
@@ -15,6 +17,7 @@ export type { NotSerialisable } from "./output.ts";
 export type { PodOverride } from "./pod-override.ts";
 export type { Reference } from "./reference.ts";
 export type { Task } from "./create-task.ts";
+export type { SchemaOptions, ValueSchema } from "./task-schemas.ts";
 export type { SecretOptions, TaskSecrets } from "./task-secrets.ts";
 export { empty, task } from "./task.ts";
 export type { TaskDefaults, TaskOptions } from "./task-settings.ts";

@@ -6,6 +6,7 @@ import { type Blueprint, createTask, readBlueprint, type Task } from "./create-t
 import { checkIdentifier } from "./identifier.ts";
 import type { NoInput } from "./input.ts";
 import type { Output } from "./output.ts";
+import { checkAround, SCHEMA_OPTIONS, type SchemaOptions } from "./task-schemas.ts";
 import { compileSecrets, SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
@@ -24,7 +25,7 @@ export function task<I extends object = NoInput, R = unknown>(
 ): Task<I, Output<Awaited<R>>>;
 export function task<I extends object = NoInput, R = unknown, V extends string = never, C extends string = never>(
   id: string,
-  options: TaskOptions & SecretOptions<V, C>,
+  options: TaskOptions & SecretOptions<V, C> & SchemaOptions<I, Awaited<NoInfer<R>>>,
   run: TaskFunction<I, R, V, C>,
 ): Task<I, Output<Awaited<R>>>;
 export function task<I extends object, R>(
@@ -38,9 +39,9 @@ export function task<I extends object, R>(
     if (typeof run !== "function") {
       throw authorError(`${where}: the last argument is ${describeValue(run)}. Give it the task's function.`);
     }
-    const { variables, connections, ...settings } = readOptions(options, where);
+    const { variables, connections, input, output, ...settings } = readOptions(options, where);
     return {
-      ...readBlueprint("function", settings, where, run as CompiledFunction),
+      ...readBlueprint("function", settings, where, checkAround(run as CompiledFunction, { input, output }, where)),
       extras: compileSecrets({ variables, connections }, where),
     };
   });
@@ -49,7 +50,7 @@ export function task<I extends object, R>(
 
 /** All of them are checked here, so that an error can name the ones that there are. */
 function readOptions(options: unknown, where: string): { [name: string]: unknown } {
-  refuseUnknownOptions(options, [...TASK_OPTIONS, ...SECRET_OPTIONS], where);
+  refuseUnknownOptions(options, [...TASK_OPTIONS, ...SECRET_OPTIONS, ...SCHEMA_OPTIONS], where);
   return options as { [name: string]: unknown };
 }
 

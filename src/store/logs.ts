@@ -26,7 +26,7 @@ export async function appendLogs(
     text: `
       with owner as (
         select a.id from attempt a join task_instance i on i.id = a.task_instance_id
-        where a.id = $1 and a.epoch = $2 and i.epoch = a.epoch and a.worker_id is not null),
+        where a.id = $1 and a.epoch = $2 and i.epoch = a.epoch and a.worker_id is not null and a.log_key is null),
       written as (
         insert into task_log (attempt_id, seq, "timestamp", level, event)
         select owner.id, line.seq, line."timestamp", line.level, line.event
@@ -69,45 +69,4 @@ export async function keepContainerLog(
       lines.map((line) => cleanText(line.event)),
     ],
   });
-}
-
-export interface LogRow {
-  epoch: number;
-  seq: number;
-  timestamp: Date;
-  level: string;
-  event: string;
-}
-
-/** The place behind a line; the start is { epoch: 0, seq: -1 }. */
-export interface LogCursor {
-  epoch: number;
-  seq: number;
-}
-
-export const LOG_START: LogCursor = { epoch: 0, seq: -1 };
-
-/** The lines of one try behind `after`: its attempts one after the other, each in its own order. */
-export async function readLogs(
-  db: Queryable,
-  taskInstanceId: string,
-  tryNumber: number,
-  after: LogCursor,
-  limit: number,
-): Promise<LogRow[]> {
-  const { rows } = await db.query<LogRow>({
-    name: "read_logs",
-    // The lateral walks the primary key from the cursor on, so a page costs the page, not the log.
-    text: `
-      select a.epoch, l.seq, l."timestamp", l.level, l.event
-      from attempt a
-      cross join lateral (
-        select seq, "timestamp", level, event from task_log
-        where attempt_id = a.id and seq > case when a.epoch = $3 then $4 else -1 end
-        order by seq limit $5) l
-      where a.task_instance_id = $1 and a.try_number = $2 and a.epoch >= $3
-      order by a.epoch, l.seq limit $5`,
-    values: [taskInstanceId, tryNumber, after.epoch, after.seq, limit],
-  });
-  return rows;
 }

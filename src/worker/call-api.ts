@@ -92,7 +92,7 @@ export function createApiCaller(address: string, attemptId: string, clock: Clock
 }
 
 /** What sits before the API (a proxy, a load balancer) may answer without our shape. */
-function readProblem(body: string): { code: string | null; detail: string | null } {
+export function readProblem(body: string): { code: string | null; detail: string | null } {
   try {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed !== "object" || parsed === null) return { code: null, detail: null };

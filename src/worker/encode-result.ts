@@ -14,7 +14,7 @@ export function encodeResult(value: unknown): string {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_RESULT_BYTES) {
     throw invalid(
-      `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; store it elsewhere and return a reference to it`,
+      `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; write it with runtime.artifacts.write() and return what that gives`,
     );
   }
   return text;

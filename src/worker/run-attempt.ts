@@ -9,7 +9,9 @@ import { messageOf } from "../core/errors.ts";
 import { findLackingSecret } from "../core/lacking-secret.ts";
 import { loadBundle } from "../dags/load-bundle.ts";
 import type { Clock } from "../lifecycle/clock.ts";
-import type { CompiledFunction } from "../sdk/compiled.ts";
+import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
+import { createArtifactCalls } from "./artifact-calls.ts";
+import { createArtifacts } from "./artifacts.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
 import { encodeResult } from "./encode-result.ts";
@@ -51,6 +53,9 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
         case "abort":
           link.send({ kind: "aborted" });
           return aborting.abort(message.cause, message.reason);
+        case "token":
+          token = message.token;
+          return;
         case "exit":
           return exit(message.exitCode);
       }
@@ -61,6 +66,7 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
     },
   });
 
+  let token = "";
   const answer = await starting;
   switch (answer.kind) {
     case "ok":
@@ -86,10 +92,19 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
     masked: start.masked ?? [],
     silentMs: clock.monotonic() - sentAt,
   });
-  runTask(start, link, aborting, exit);
+  token = start.token;
+  const { signal } = aborting;
+  const artifacts = createArtifacts(createArtifactCalls({ address, attemptId, token: () => token, signal, clock }));
+  runTask(start, { artifacts, signal }, link, aborting, exit);
 }
 
-function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, exit: (code: number) => never): void {
+function runTask(
+  start: StartAnswer,
+  tools: Pick<TaskRuntime, "artifacts" | "signal">,
+  link: SupervisorLink,
+  aborting: Aborting,
+  exit: (code: number) => never,
+): void {
   const flushOutput = captureOutput(link.sendLine);
   let ended = false;
 
@@ -145,7 +160,7 @@ function runTask(start: StartAnswer, link: SupervisorLink, aborting: Aborting, e
     const run = findFunction(start);
     if (run === null) return;
     const { context, params, variables = {}, connections = {} } = start;
-    const runtime = { ...context, params, variables, connections, signal: aborting.signal };
+    const runtime = { ...context, params, variables, connections, ...tools };
     Promise.resolve(run(start.inputs, runtime)).then(succeed, fail);
   } catch (error) {
     fail(error);

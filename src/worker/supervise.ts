@@ -159,6 +159,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
       silentSince = sentAt;
       // The API is ours and as new as the worker that it starts; nothing here is worth zod's 60 ms.
       const heartbeat = JSON.parse(answer.body) as HeartbeatAnswer;
+      if (heartbeat.token !== token) send({ kind: "token", token: heartbeat.token });
       token = heartbeat.token;
       if (heartbeat.stop !== null) ask("stop", heartbeat.stop, reportCancelled(heartbeat.stop, null));
     }

@@ -35,7 +35,11 @@ export type ToSupervisor =
   /** The task's end. A null report leaves without one. */
   | { kind: "end"; report: FinishRequest | null; exitCode: number };
 
-export type FromSupervisor = { kind: "abort"; cause: AbortCause; reason: string } | { kind: "exit"; exitCode: number };
+export type FromSupervisor =
+  | { kind: "abort"; cause: AbortCause; reason: string }
+  /** A heartbeat has renewed it. */
+  | { kind: "token"; token: string }
+  | { kind: "exit"; exitCode: number };
 
 export interface SupervisorLink {
   send(message: ToSupervisor): void;

@@ -341,7 +341,7 @@ test.for([
   [
     "too large",
     `return "x".repeat(300_000);`,
-    "the result has 300002 bytes as JSON, at most 262144 are kept; store it elsewhere and return a reference to it",
+    "the result has 300002 bytes as JSON, at most 262144 are kept; write it with runtime.artifacts.write() and return what that gives",
   ],
 ] as const)("a result that is %s fails the task and says where", async ([, body, message]) => {
   await using it = await run({ run: body });

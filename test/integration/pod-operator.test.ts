@@ -13,7 +13,8 @@ import type { SchedulerContext } from "../../src/scheduler/activity.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
-import { LOG_START, readLogs } from "../../src/store/logs.ts";
+import { createPostgresObjects } from "../../src/store/postgres-objects.ts";
+import { LOG_START, readTryLog } from "../../src/store/try-log.ts";
 import { recordObservations } from "../../src/store/observations.ts";
 import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
@@ -145,7 +146,14 @@ async function instance(taskId: string) {
 }
 
 async function logOf(taskId: string, tryNumber = 1): Promise<[string, string][]> {
-  const lines = await readLogs(store.db, (await instance(taskId)).id, tryNumber, LOG_START, 100);
+  const lines = await readTryLog(
+    store.db,
+    createPostgresObjects(store.db),
+    (await instance(taskId)).id,
+    tryNumber,
+    LOG_START,
+    100,
+  );
   return lines.map(({ level, event }) => [level, event]);
 }
 

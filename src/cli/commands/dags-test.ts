@@ -1,7 +1,9 @@
 // `windlass dags test FILE`: runs a DAG of a file in this process, with the author's own environment, at once.
 
 import { access, readFile } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
 import { styleText } from "node:util";
 import { z } from "zod";
 import { createParamsChecker } from "../../api/trigger-params.ts";
@@ -19,6 +21,8 @@ import { type AttemptRunner, type InProcessRun, runInProcess } from "../../dags/
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
 import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
+import { createArtifacts } from "../../worker/artifacts.ts";
+import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 import { encodeResult } from "../../worker/encode-result.ts";
 
 export interface DagsTestOptions {
@@ -133,6 +137,8 @@ async function readSecrets(file: string | null): Promise<Secrets> {
 }
 
 function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): AttemptRunner {
+  // Made in the system's own place for such files, which clears it.
+  const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
   return async (task, inputs, runtime) => {
     if (task.container) {
       const reason = `it runs the image ${task.container.image}, which needs a cluster`;
@@ -153,7 +159,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): Attem
       const timedOut = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, signal }), timedOut]);
+      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, artifacts, signal }), timedOut]);
       const result: Json = JSON.parse(encodeResult(value));
       return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
     } catch (error) {
