@@ -62,6 +62,9 @@ export function presentInstance(row: TaskInstanceRow): TaskInstanceAnswer {
     outcome: presentOutcome(row),
     retry_at: isoOf(row.retry_at),
     infrastructure_failures: row.infrastructure_failures,
+    pool: row.pool,
+    pool_slots: row.pool_slots,
+    priority_weight: row.priority_weight,
   };
 }
 

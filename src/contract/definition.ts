@@ -1,7 +1,7 @@
 // The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
 
 import { z } from "zod";
-import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES } from "../core/definition.ts";
+import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES, WEIGHT_RULES } from "../core/definition.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -46,6 +46,9 @@ const containerDefinition = z.strictObject({
   skip_on_exit_codes: z.array(z.int().min(1).max(255)),
 });
 
+const limit = z.int32().min(1);
+const errorNames = z.array(z.string().min(1).max(1_024)).max(100);
+
 export const taskDefinition = z.strictObject({
   task_id: taskId,
   kind: z.enum(["function", "empty", "pod"]),
@@ -60,6 +63,20 @@ export const taskDefinition = z.strictObject({
   variables: z.array(variableKey).exactOptional(),
   connections: z.array(connectionId).exactOptional(),
   description: z.string().nullable(),
+  pool: z.string().min(1).max(250).exactOptional(),
+  pool_slots: limit.exactOptional(),
+  priority_weight: z.int32().exactOptional(),
+  weight_rule: z.enum(WEIGHT_RULES).exactOptional(),
+  max_active: limit.exactOptional(),
+  max_active_per_run: limit.exactOptional(),
+  concurrency: z.strictObject({ path: z.array(z.string()).min(1), limit }).exactOptional(),
+  retry_backoff: z
+    .strictObject({ factor: z.number().min(1).max(100), max: z.number().min(0).max(86_400).exactOptional() })
+    .exactOptional(),
+  retry_on: errorNames.exactOptional(),
+  no_retry_on: errorNames.exactOptional(),
+  depends_on_past: z.boolean().exactOptional(),
+  wait_for_downstream: z.boolean().exactOptional(),
 });
 
 export const dagDefinition: z.ZodType<DagDefinition> = z
@@ -73,6 +90,8 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     catchup: z.boolean(),
     max_active_runs: z.int32().min(1),
     max_active_tasks: z.int32().min(1),
+    max_active_tasks_per_dag: limit.exactOptional(),
+    concurrency: z.strictObject({ key: expression, limit }).exactOptional(),
     params_schema: jsonObject.nullable(),
     is_paused_upon_creation: z.boolean(),
     tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),

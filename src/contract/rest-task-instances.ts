@@ -98,6 +98,10 @@ export const taskInstanceAnswer = z
     retry_at: instant.nullable(),
     /** Faults of the cluster so far; they spend no retries. */
     infrastructure_failures: z.int(),
+    /** As its task says, from the moment it is ready; the weight is the effective one. */
+    pool: z.string(),
+    pool_slots: z.int(),
+    priority_weight: z.int().nullable(),
   })
   .meta({ id: "TaskInstance" });
 export type TaskInstanceAnswer = z.infer<typeof taskInstanceAnswer>;

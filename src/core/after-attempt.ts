@@ -1,13 +1,8 @@
 // What becomes of a task instance when an attempt has ended: which budget pays, and whether another attempt follows.
 
 import { chargeOf, type Outcome } from "./outcome.ts";
+import { allowsRetry, retryDelay, type RetryPolicy } from "./retry-policy.ts";
 import type { TaskState } from "./states.ts";
-
-export interface RetryPolicy {
-  retries: number;
-  /** Seconds. */
-  retry_delay: number;
-}
 
 export interface InstanceBudget {
   /** The user's tries so far, the one that ended included. */
@@ -32,6 +27,7 @@ export function relaunchDelay(failures: number): number {
 /**
  * @param infrastructureBudget how many of the cluster's faults one instance may suffer before it fails
  * @param quarantine seconds until the old process must have stopped by itself, 0 when it is known to have ended
+ * @param seed names the instance: growing delays of different instances are spread by it
  */
 export function decideAfterAttempt(
   outcome: Outcome,
@@ -39,6 +35,7 @@ export function decideAfterAttempt(
   budget: InstanceBudget,
   infrastructureBudget: number,
   quarantine = 0,
+  seed = "",
 ): AfterAttempt {
   const spent = budget.infrastructure_failures;
   const ended = (state: AfterAttempt["state"], reason: string | null): AfterAttempt => ({
@@ -55,12 +52,15 @@ export function decideAfterAttempt(
       return ended("failed", outcome.reason);
     case "retry": {
       if (outcome.retryable === false || budget.try_number >= budget.max_tries) return ended("failed", outcome.reason);
+      const refusal = allowsRetry(policy, outcome);
+      if (refusal !== null) return ended("failed", `${outcome.reason} (${refusal})`);
       const next = `try ${budget.try_number + 1} of ${budget.max_tries}`;
+      const delay = retryDelay(policy, seed, budget.try_number);
       return {
         state: "up_for_retry",
         infrastructure_failures: spent,
-        retry_in: Math.max(policy.retry_delay, quarantine),
-        reason: `${next} follows in ${policy.retry_delay} s: ${outcome.reason}`,
+        retry_in: Math.max(delay, quarantine),
+        reason: `${next} follows in ${Math.round(delay * 1000) / 1000} s: ${outcome.reason}`,
       };
     }
     case "infrastructure": {

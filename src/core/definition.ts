@@ -81,6 +81,38 @@ export interface TaskDefinition {
   /** Ids of the connections that its worker is given; none when absent. */
   connections?: string[];
   description: string | null;
+  /** "default_pool" when absent. */
+  pool?: string;
+  /** 1 when absent. */
+  pool_slots?: number;
+  /** Its own, 1 when absent; the rule ("downstream" when absent) says which other tasks' weights are added. */
+  priority_weight?: number;
+  weight_rule?: WeightRule;
+  /** Instances queued or running at once in all runs of the DAG, and in one; no limit when absent. */
+  max_active?: number;
+  max_active_per_run?: number;
+  /** At most `limit` instances at once, in all runs, whose input has the same value; the path begins with the input's name. */
+  concurrency?: { path: string[]; limit: number };
+  /** Retries are delayed as `retry_delay` says when absent, else by its growth with each try. */
+  retry_backoff?: RetryBackoff;
+  /** Names of errors, or kinds of outcome, after which alone the task is tried again; after all when absent. */
+  retry_on?: string[];
+  /** … after which it is not. */
+  no_retry_on?: string[];
+  /** Waits until it has succeeded, or was skipped, in the run before; wait_for_downstream: and its direct downstream too. */
+  depends_on_past?: boolean;
+  wait_for_downstream?: boolean;
+}
+
+/** Which weights a task's priority is the sum of: its own and those of all tasks after it, or before it, or its own alone. */
+export const WEIGHT_RULES = ["downstream", "upstream", "absolute"] as const;
+export type WeightRule = (typeof WEIGHT_RULES)[number];
+
+export interface RetryBackoff {
+  /** Each delay is this many times the one before. */
+  factor: number;
+  /** The longest delay in seconds; absent: a day. */
+  max?: number;
 }
 
 export type Schedule = { kind: "cron"; expression: string; timezone: string };
@@ -98,6 +130,10 @@ export interface DagDefinition {
   max_active_runs: number;
   /** Task instances of one run that may be queued or running at once. */
   max_active_tasks: number;
+  /** The same of all its runs together; no limit when absent. */
+  max_active_tasks_per_dag?: number;
+  /** At most `limit` runs at once for which the key, made of params and facts of the run, has the same value. */
+  concurrency?: { key: Expression; limit: number };
   /** JSON Schema (draft 2020-12) of the run's params; null: it takes none. */
   params_schema: JsonObject | null;
   is_paused_upon_creation: boolean;

@@ -31,6 +31,15 @@ export function explainUnmet(situation: Situation, now: Date): Explanation {
         };
       }
       if (!situation.scheduler.alive) return explainNoScheduler(situation, now);
+      if (run.reason !== null) {
+        return {
+          cause: "run_key",
+          sentence: sentence(
+            `${task} waits because ${place} is queued: it ${clause(run.reason)}`,
+            "let them end, or raise the limit of concurrency in the DAG's file",
+          ),
+        };
+      }
       if (run.running + run.ahead >= dag.max_active_runs) {
         const running =
           run.running === 1 ? "1 run of the DAG is running" : `${run.running} runs of the DAG are running`;
@@ -100,6 +109,15 @@ export function explainScheduled(situation: Situation, now: Date): Explanation {
   if (dag.is_paused) return explainPause(situation);
   if (!situation.scheduler.alive) return explainNoScheduler(situation, now);
   if (instance.reason === null) return explainNextPass(situation, "it is ready");
+  if (instance.waits_for_past) {
+    return {
+      cause: "past",
+      sentence: sentence(
+        `${nameTask(instance)} is ready and ${clause(instance.reason)}`,
+        "if that one has failed, clear it or mark it as success",
+      ),
+    };
+  }
   const reason = clause(instance.reason).replace(/^waits for a slot: /, "");
   return {
     cause: "slot",

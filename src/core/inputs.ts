@@ -10,7 +10,7 @@ export interface InputSources {
   run: Record<RunField, string | null>;
 }
 
-export function resolveInputs(task: TaskDefinition, sources: InputSources): JsonObject {
+export function resolveInputs(task: Pick<TaskDefinition, "inputs">, sources: InputSources): JsonObject {
   return Object.fromEntries(
     Object.entries(task.inputs).map(([name, expression]) => [name, resolve(expression, sources)]),
   );

@@ -18,6 +18,7 @@ const INSTANCE: InstanceSituation = {
   start_date: null,
   end_date: null,
   reason: null,
+  waits_for_past: false,
 };
 export const ATTEMPT: AttemptSituation = {
   state: "queued",
@@ -49,7 +50,7 @@ export const ATTEMPT: AttemptSituation = {
 };
 const SITUATION: Situation = {
   instance: INSTANCE,
-  run: { dag_run_id: "r1", state: "running", run_after: at(-60), running: 1, ahead: 0 },
+  run: { dag_run_id: "r1", state: "running", reason: null, run_after: at(-60), running: 1, ahead: 0 },
   dag: { dag_id: "sales", is_paused: false, max_active_runs: 2 },
   upstream: { trigger_rule: "all_success", groups: [], failed: [] },
   attempt: null,

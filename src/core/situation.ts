@@ -10,11 +10,13 @@ import type { AttemptState, RunState, TaskState } from "./states.ts";
 export const WAITING_CAUSES = [
   "run_not_due",
   "run_limit",
+  "run_key",
   "run_ended",
   "dag_paused",
   "no_scheduler",
   "next_pass",
   "upstream",
+  "past",
   "slot",
   "retry",
   "reschedule",
@@ -68,11 +70,14 @@ export interface InstanceSituation {
   start_date: Date | null;
   end_date: Date | null;
   reason: string | null;
+  /** It waits for an instance of the run before. */
+  waits_for_past: boolean;
 }
 
 export interface RunSituation {
   dag_run_id: string;
   state: RunState;
+  reason: string | null;
   run_after: Date;
   /** Runs of the DAG that are running now. */
   running: number;

@@ -16,12 +16,12 @@ export async function queueReady({ db, executor, rules, clock, limits, newId }: 
     podName,
     namespaceFor: executor.namespaceFor,
   };
-  const { queued, held, more } = await queueReadyTasks(
+  const { queued, lanes, more } = await queueReadyTasks(
     db,
     rules.versions,
     placement,
     { parallelism: limits.parallelism, batch: BATCH },
     now,
   );
-  return { counts: { returned: retries.returned, queued, held }, more, dueInMs: untilMs(retries.next_due, now) };
+  return { counts: { returned: retries.returned, queued, lanes }, more, dueInMs: untilMs(retries.next_due, now) };
 }

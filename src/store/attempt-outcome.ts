@@ -28,6 +28,8 @@ interface OpenAttempt {
   attempt_id: string;
   task_instance_id: string;
   task_id: string;
+  dag_run_id: string;
+  map_index: number;
   version_id: number;
   current: boolean;
   try_number: number;
@@ -53,10 +55,11 @@ export async function recordOutcomes(
       const { process_ended } = end;
       const outcome = { ...end.outcome, reason: cleanText(end.outcome.reason) };
       const { graph } = await rules.versions.loadVersion(tx, attempt.version_id);
-      const policy = graph.tasks.get(attempt.task_id) ?? { retries: 0, retry_delay: 0 };
+      const policy = graph.tasks.get(attempt.task_id) ?? { retry_delay: 0 };
+      const seed = `${graph.dag_id} ${attempt.task_id} ${attempt.dag_run_id} ${attempt.map_index}`;
       const quarantine = quarantineOf({ process_ended, heartbeat_at: attempt.heartbeat_at }, rules.fence, now);
       const after = attempt.current
-        ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine)
+        ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine, seed)
         : null;
       return { attempt, outcome, after };
     }),
@@ -85,7 +88,7 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
   const { rows } = await tx.query<OpenAttempt>({
     name: "lock_open_attempts",
     text: `
-      select a.id as attempt_id, a.task_instance_id, t.task_id, r.version_id, t.try_number, t.max_tries,
+      select a.id as attempt_id, a.task_instance_id, t.task_id, t.map_index, r.dag_run_id, r.version_id, t.try_number, t.max_tries,
         t.infrastructure_failures, a.heartbeat_at,
         a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id

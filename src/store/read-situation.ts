@@ -14,7 +14,7 @@ import type {
 } from "../core/situation.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import type { InstanceKey } from "./read-task-instances.ts";
+import { type InstanceKey, REASON } from "./read-task-instances.ts";
 
 const NAMED_UPSTREAM = 3;
 const NAMED_FAILURES = 3;
@@ -36,11 +36,12 @@ export interface SituationRows extends Omit<Situation, "scheduler" | "limits" | 
 }
 
 type FactsRow = InstanceSituation &
-  Omit<RunSituation, "state" | "ahead" | "running"> &
+  Omit<RunSituation, "state" | "ahead" | "running" | "reason"> &
   Pick<DagSituation, "dag_id" | "is_paused"> & {
     id: string;
     run_id: number;
     run_state: RunSituation["state"];
+    run_reason: string | null;
     version_id: number;
     epoch: number;
     attempt_id: string | null;
@@ -82,10 +83,12 @@ async function readFacts(db: Queryable, key: InstanceKey): Promise<FactsRow | nu
     name: "read_situation",
     text: `
       select i.id, i.run_id, i.task_id, i.map_index, i.state, i.try_number, i.max_tries, i.epoch, i.infrastructure_failures,
-        i.same_try, i.retry_at, i.scheduled_at, i.start_date, i.end_date, i.reason, r.dag_run_id, r.state as run_state,
+        i.same_try, i.retry_at, i.scheduled_at, i.start_date, i.end_date, ${REASON} as reason,
+        i.waits_for is not null as waits_for_past, r.dag_run_id, r.state as run_state, r.reason as run_reason,
         r.run_after, r.version_id, r.dag_id, d.is_paused, a.id as attempt_id
       from task_instance i join dag_run r on r.id = i.run_id join dag d on d.dag_id = r.dag_id
         left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch
+        left join queue_lane l on l.id = i.lane_id
       where r.dag_id = $1 and r.dag_run_id = $2 and i.task_id = $3 and i.map_index = $4`,
     values: [key.dag_id, key.dag_run_id, key.task_id, key.map_index],
   });
@@ -94,8 +97,8 @@ async function readFacts(db: Queryable, key: InstanceKey): Promise<FactsRow | nu
 
 /** How many runs are in the way of one that is queued; the order is that in which runs are started. */
 async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituation> {
-  const { dag_run_id, run_after, run_state: state } = facts;
-  if (state !== "queued") return { dag_run_id, run_after, state, running: 0, ahead: 0 };
+  const { dag_run_id, run_after, run_state: state, run_reason: reason } = facts;
+  if (state !== "queued") return { dag_run_id, run_after, state, reason, running: 0, ahead: 0 };
   const { rows } = await db.query<{ running: number; ahead: number }>({
     name: "count_runs_before",
     // Over dag_run_unfinished.
@@ -104,7 +107,7 @@ async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituatio
       from dag_run where dag_id = $1 and state in ('queued', 'running')`,
     values: [facts.dag_id, run_after, facts.run_id],
   });
-  return { dag_run_id, run_after, state, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };
+  return { dag_run_id, run_after, state, reason, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };
 }
 
 async function readUpstream(db: Queryable, runId: number, graph: DagGraph, taskId: string): Promise<UpstreamSituation> {

@@ -32,6 +32,10 @@ export interface TaskInstanceRow extends VersionRow {
   start_date: Date | null;
   end_date: Date | null;
   reason: string | null;
+  /** Known from the moment it is ready. */
+  pool: string;
+  pool_slots: number;
+  priority_weight: number | null;
   logical_date: Date | null;
   run_after: Date;
   /** Of the newest attempt; null when there is none. */
@@ -94,12 +98,16 @@ const NULLABLE: InstanceOrderField[] = [
 // The unique index of task_instance gives this order without a sort.
 const UNIQUE_ORDER = "i.run_id, i.task_id, i.map_index";
 
+/** What holds back all that wait in one lane stands with the lane. */
+export const REASON = "case when i.state = 'scheduled' then coalesce(i.reason, l.reason) else i.reason end";
+
 const COLUMNS = `i.id, r.dag_id, r.dag_run_id, i.task_id, i.map_index, i.state, i.try_number, i.max_tries, i.epoch,
-  i.infrastructure_failures, i.retry_at, i.scheduled_at, i.queued_at, i.start_date, i.end_date, i.reason, r.logical_date,
+  i.infrastructure_failures, i.retry_at, i.scheduled_at, i.queued_at, i.start_date, i.end_date,
+  ${REASON} as reason, coalesce(l.pool, 'default_pool') as pool, coalesce(l.pool_slots, 1) as pool_slots, i.priority_weight, r.logical_date,
   r.run_after, a.executor, a.hostname, a.waiting_reason, a.outcome, a.outcome_reason, a.exit_code, a.error, ${VERSION_COLUMNS}`;
 const FROM = "task_instance i join dag_run r on r.id = i.run_id";
 const DETAILS = `join dag_version v on v.id = r.version_id
-  left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch`;
+  left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch left join queue_lane l on l.id = i.lane_id`;
 
 export async function listTaskInstances(db: Queryable, filter: TaskInstanceFilter): Promise<Page<TaskInstanceRow>> {
   return readPage<TaskInstanceRow>(db, {

@@ -13,6 +13,7 @@ import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { explainKeys } from "./run-keys.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AdvanceCounts extends Record<string, number> {
@@ -47,18 +48,27 @@ export async function startQueuedRuns(
     const { rows } = await tx.query<LockedRun>({
       name: "start_queued_runs",
       text: `
-        with candidate as (
-          select r.id, r.dag_id, r.run_after, v.max_active_runs,
-            row_number() over (partition by r.dag_id order by r.run_after, r.id) as place
+        with due as (
+          select r.id, r.dag_id, r.run_after, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
+            row_number() over (partition by r.dag_id, r.concurrency_key order by r.run_after, r.id) as key_place
           from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
           where r.state = 'queued' and r.run_after <= $1 and not d.is_paused),
-        -- Once for each DAG: a count for each candidate would make a backlog cost its square.
+        -- Once for each DAG and key: a count for each candidate would make a backlog cost its square.
+        active_keys as (
+          select dag_id, concurrency_key, count(*) as runs from dag_run
+          where state = 'running' and concurrency_key is not null group by dag_id, concurrency_key),
         active as (select dag_id, count(*) as runs from dag_run where state = 'running' group by dag_id),
+        -- Places are given to those that their key does not hold back.
+        candidate as (
+          select u.*, row_number() over (partition by u.dag_id order by u.run_after, u.id) as place
+          from due u left join active_keys k using (dag_id, concurrency_key)
+          where u.concurrency_key is null or u.key_place <= u.concurrency_limit - coalesce(k.runs, 0)),
         chosen as (
           select c.id from candidate c left join active a using (dag_id)
           where c.place <= c.max_active_runs - coalesce(a.runs, 0)
           order by c.run_after limit $2)
-        update dag_run set state = 'running', start_date = $1 where id in (select id from chosen) and state = 'queued'
+        update dag_run set state = 'running', start_date = $1, reason = null
+        where id in (select id from chosen) and state = 'queued'
         returning id, version_id, unfinished`,
       values: [now, limit],
     });
@@ -66,6 +76,7 @@ export async function startQueuedRuns(
       const { graph } = await versions.loadVersion(tx, run.version_id);
       await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
     }
+    await explainKeys(tx, now);
     const next = await tx.query<{ next_due: Date | null }>({
       name: "next_queued_run",
       text: "select min(run_after) as next_due from dag_run where state = 'queued' and run_after > $1",
@@ -129,7 +140,8 @@ async function settleRun(
     text: "update dag_run set unfinished = $2 where id = $1",
     values: [run.id, unfinished],
   });
-  if (scheduled > 0) await notifyWork(tx, "queue");
+  // Those that finished may be what an instance of a later run waits for.
+  await notifyWork(tx, "queue");
   if (unfinished > 0) return { scheduled, ended: 0 };
   await endRun(tx, run.id, graph, now);
   return { scheduled, ended: 1 };
@@ -184,7 +196,7 @@ async function performMoves(tx: Queryable, moves: readonly Move[], now: Date): P
     name: "perform_moves",
     text: `
       update task_instance t set state = m.state, reason = m.reason, counted = m.state <> 'scheduled',
-        scheduled_at = case when m.state = 'scheduled' then $4 else t.scheduled_at end,
+        scheduled_at = case when m.state = 'scheduled' then $4 else t.scheduled_at end, lane_id = null, waits_for = null,
         end_date = case when m.state = 'scheduled' then null else $4::timestamptz end
       from unnest($1::uuid[], $2::text[], $3::text[]) as m (id, state, reason)
       where t.id = m.id`,

@@ -3,9 +3,11 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
+import { readRunKey } from "../core/task-lane.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
 import { type Database, type Queryable, sqlState } from "./database.ts";
+import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface ManualRun {
@@ -95,14 +97,17 @@ export interface NewRun {
 }
 
 export async function insertRun(tx: Queryable, run: NewRun, definition: DagDefinition, now: Date): Promise<number> {
-  const { tasks } = definition;
+  const { tasks, concurrency } = definition;
+  const key = concurrency
+    ? readRunKey(concurrency.key, { params: run.params, run: runFacts({ ...run, run_id: run.dag_run_id }) })
+    : null;
   const { rows } = await tx.query<{ run_id: number }>({
     name: "insert_run",
     text: `
       with run as (
         insert into dag_run (dag_id, dag_run_id, version_id, run_type, state, logical_date, data_interval_start,
-          data_interval_end, run_after, queued_at, params, conf, note, triggered_by, triggering_user_name, unfinished)
-        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, cardinality($15::text[]))
+          data_interval_end, run_after, queued_at, params, conf, note, triggered_by, triggering_user_name, concurrency_key, concurrency_limit, unfinished)
+        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $18, $19, cardinality($15::text[]))
         returning id)
       insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
         upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed, counted)
@@ -127,6 +132,8 @@ export async function insertRun(tx: Queryable, run: NewRun, definition: DagDefin
       tasks.map((task) => task.task_id),
       tasks.map((task) => task.retries + 1),
       tasks.map((task) => task.upstream.length),
+      key,
+      key === null ? null : concurrency?.limit,
     ],
   });
   const row = rows[0];

@@ -2,9 +2,18 @@
 // instances within the limits, each with the row of its attempt in the same transaction.
 
 import type { JsonObject } from "../core/json.ts";
-import { planQueue } from "../core/plan-queue.ts";
+import {
+  createQueueLimits,
+  type Lane,
+  type Occupant,
+  type QueueLimits,
+  type QueueState,
+  type SlotPool,
+} from "../core/plan-queue.ts";
+import { DEFAULT_POOL } from "../core/task-lane.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { admitScheduled } from "./queue-lanes.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AttemptPlacement {
@@ -21,7 +30,8 @@ const QUEUE_LOCK = "windlass.queue";
 export async function returnDueRetries(db: Queryable, now: Date): Promise<{ returned: number; next_due: Date | null }> {
   const { rowCount } = await db.query({
     name: "return_due_retries",
-    text: `update task_instance set state = 'scheduled', scheduled_at = $1, retry_at = null
+    text: `update task_instance set state = 'scheduled', scheduled_at = $1, retry_at = null, lane_id = null,
+        waits_for = null
       where state = 'up_for_retry' and retry_at <= $1`,
     values: [now],
   });
@@ -34,12 +44,11 @@ export async function returnDueRetries(db: Queryable, now: Date): Promise<{ retu
 
 interface Candidate {
   id: string;
-  run_id: number;
+  lane_id: number;
   task_id: string;
-  version_id: number;
-  run_limit: number;
-  occupied: number;
 }
+
+type WaitingLane = Lane & { version_id: number; reason: string | null };
 
 export async function queueReadyTasks(
   db: Database,
@@ -47,76 +56,106 @@ export async function queueReadyTasks(
   placement: AttemptPlacement,
   limits: { parallelism: number; batch: number },
   now: Date,
-): Promise<{ queued: number; held: number; more: boolean }> {
+): Promise<{ queued: number; lanes: number; more: boolean }> {
   return db.transaction(async (tx) => {
     await tx.query({ name: "queue_lock", text: "select pg_advisory_xact_lock(hashtext($1))", values: [QUEUE_LOCK] });
-    const candidates = await readCandidates(tx, limits.batch);
-    if (candidates.length === 0) return { queued: 0, held: 0, more: false };
-    const busy = await tx.query<{ busy: number }>({
-      name: "count_busy",
-      text: "select count(*) as busy from task_instance where state in ('queued', 'running')",
+    await admitScheduled(tx, versions);
+    const lanes = await readWaitingLanes(tx);
+    if (lanes.length === 0) return { queued: 0, lanes: 0, more: false };
+    const state = createQueueLimits({ ...(await readQueueState(tx)), parallelism: limits.parallelism });
+    const candidates = await readCandidates(
+      tx,
+      lanes.map((lane) => ({ id: lane.id, room: Math.min(state.headroom(lane), limits.batch) })),
+      limits.batch,
+    );
+    const byId = new Map(lanes.map((lane) => [lane.id, lane]));
+    const chosen = candidates.flatMap(({ id, lane_id, task_id }) => {
+      const lane = byId.get(lane_id);
+      return lane && state.take(lane, task_id) ? [{ id, task_id, version_id: lane.version_id }] : [];
     });
-    const free = Math.max(0, limits.parallelism - (busy.rows[0]?.busy ?? 0));
-    const plan = planQueue(candidates, {
-      free,
-      parallelism: limits.parallelism,
-      occupied: new Map(candidates.map((candidate) => [candidate.run_id, candidate.occupied])),
-    });
-    if (plan.hold.length > 0) {
-      await tx.query({
-        name: "hold_tasks",
-        text: `update task_instance t set reason = h.reason from unnest($1::uuid[], $2::text[]) as h (id, reason)
-          where t.id = h.id and t.reason is distinct from h.reason`,
-        values: [plan.hold.map((held) => held.id), plan.hold.map((held) => held.reason)],
-      });
-    }
-    await explainRest(tx, candidates);
-    const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
-    const chosen = plan.queue.flatMap((id) => byId.get(id) ?? []);
+    await explainLanes(tx, lanes, state);
     await insertAttempts(tx, versions, placement, chosen, now);
-    return {
-      queued: chosen.length,
-      held: plan.hold.length,
-      more: candidates.length === limits.batch && chosen.length > 0,
-    };
+    // The first candidate is always queued, so a pass that was cut short has got on, and the next one goes further.
+    return { queued: chosen.length, lanes: lanes.length, more: candidates.length === limits.batch };
   });
 }
 
-async function readCandidates(tx: Queryable, batch: number): Promise<Candidate[]> {
-  const { rows } = await tx.query<Candidate>({
-    name: "queue_candidates",
+async function readWaitingLanes(tx: Queryable): Promise<WaitingLane[]> {
+  const { rows } = await tx.query<WaitingLane>({
+    name: "waiting_lanes",
+    // One probe of the index for each lane, whatever waits in it.
     text: `
-      select c.id, r.id as run_id, c.task_id, r.version_id, v.max_active_tasks as run_limit,
-        coalesce(a.occupied, 0)::integer as occupied
-      from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
-        -- No more of one run than its limit, so that a run that is full cannot fill the batch. In the index's order, so that
-        -- a pass costs what it reads and not what waits.
-        cross join lateral (
-          select t.id, t.task_id, t.scheduled_at from task_instance t where t.run_id = r.id and t.state = 'scheduled'
-          order by t.scheduled_at, t.id limit least(v.max_active_tasks, $1)) c
-        left join (
-          select run_id, count(*) as occupied from task_instance where state in ('queued', 'running') group by run_id) a
-          on a.run_id = r.id
-      where r.state = 'running' and not d.is_paused
-      order by c.scheduled_at, c.id limit $1`,
-    values: [batch],
+      with recursive waiting (lane_id) as (
+        (select lane_id from task_instance where state = 'scheduled' and lane_id is not null order by lane_id limit 1)
+        union all
+        select n.lane_id from waiting w cross join lateral (
+          select t.lane_id from task_instance t
+          where t.state = 'scheduled' and t.lane_id is not null and t.lane_id > w.lane_id order by t.lane_id limit 1) n)
+      select l.id, l.run_id, r.dag_id, r.dag_run_id, r.version_id, l.pool, l.pool_slots, l.task_id, l.key, l.run_limit,
+        l.dag_limit, l.task_limit, l.task_run_limit, l.key_limit, l.reason
+      from waiting w join queue_lane l on l.id = w.lane_id join dag_run r on r.id = l.run_id join dag d using (dag_id)
+      where r.state = 'running' and not d.is_paused`,
   });
   return rows;
 }
 
-/** Instances beyond what was read of a full run wait for its limit: said once for each, in one statement. */
-async function explainRest(tx: Queryable, candidates: readonly Candidate[]): Promise<void> {
-  const limits = new Map(candidates.map(({ run_id, run_limit }) => [run_id, run_limit]));
-  const full = [...limits].filter(
-    ([runId, limit]) => candidates.filter(({ run_id }) => run_id === runId).length === limit,
-  );
-  if (full.length === 0) return;
+async function readQueueState(tx: Queryable): Promise<Omit<QueueState, "parallelism">> {
+  const occupants = await tx.query<Occupant>({
+    name: "queue_occupants",
+    // By index, no more than parallelism allows. What an earlier release queued has no lane.
+    text: `
+      select t.run_id, r.dag_id, r.dag_run_id, t.task_id, coalesce(l.pool, '${DEFAULT_POOL}') as pool,
+        coalesce(l.pool_slots, 1) as pool_slots, coalesce(l.key, '') as key, count(*)::integer as active
+      from task_instance t join dag_run r on r.id = t.run_id left join queue_lane l on l.id = t.lane_id
+      where t.state in ('queued', 'running')
+      group by t.run_id, r.dag_id, r.dag_run_id, t.task_id, l.pool, l.pool_slots, l.key`,
+  });
+  const pools = await tx.query<SlotPool>({
+    name: "queue_pools",
+    text: `
+      select p.name, p.slots, coalesce(d.slots, 0)::integer as deferred
+      from slot_pool p left join (
+        select l.pool, sum(l.pool_slots) as slots
+        from task_instance t join queue_lane l on l.id = t.lane_id
+        where t.state = 'deferred' group by l.pool) d on d.pool = p.name and p.include_deferred`,
+  });
+  return { occupants: occupants.rows, pools: pools.rows };
+}
+
+/** No more of a lane than it has room for, in the order of priority, logical date and map index. */
+async function readCandidates(
+  tx: Queryable,
+  lanes: readonly { id: number; room: number }[],
+  batch: number,
+): Promise<Candidate[]> {
+  const open = lanes.filter(({ room }) => room > 0);
+  if (open.length === 0) return [];
+  const { rows } = await tx.query<Candidate>({
+    name: "queue_candidates",
+    text: `
+      select c.id, o.id as lane_id, c.task_id
+      from unnest($1::bigint[], $2::int[]) as o (id, room)
+        join queue_lane l on l.id = o.id join dag_run r on r.id = l.run_id
+        cross join lateral (
+          select t.id, t.task_id, t.priority_weight, t.map_index, t.scheduled_at from task_instance t
+          where t.lane_id = o.id and t.state = 'scheduled'
+          order by t.priority_weight desc, t.map_index, t.scheduled_at, t.id limit o.room) c
+      order by c.priority_weight desc, coalesce(r.logical_date, r.run_after), c.map_index, c.scheduled_at, c.id limit $3`,
+    values: [open.map(({ id }) => id), open.map(({ room }) => room), batch],
+  });
+  return rows;
+}
+
+/** A reason stands once for all that wait in a lane: what holds one of them back holds all of them. */
+async function explainLanes(tx: Queryable, lanes: readonly WaitingLane[], limits: QueueLimits): Promise<void> {
+  const changed = lanes
+    .map((lane) => ({ id: lane.id, before: lane.reason, reason: limits.explain(lane) }))
+    .filter(({ before, reason }) => before !== reason);
+  if (changed.length === 0) return;
   await tx.query({
-    name: "explain_rest",
-    text: `update task_instance t set reason = 'waits for a slot: max_active_tasks is ' || f.run_limit || ' for each run'
-      from unnest($1::bigint[], $2::int[]) as f (run_id, run_limit)
-      where t.run_id = f.run_id and t.state = 'scheduled' and t.reason is null and not (t.id = any ($3::uuid[]))`,
-    values: [full.map(([runId]) => runId), full.map(([, limit]) => limit), candidates.map(({ id }) => id)],
+    name: "explain_lanes",
+    text: `update queue_lane l set reason = c.reason from unnest($1::bigint[], $2::text[]) as c (id, reason) where l.id = c.id`,
+    values: [changed.map(({ id }) => id), changed.map(({ reason }) => reason)],
   });
 }
 
@@ -124,7 +163,7 @@ async function insertAttempts(
   tx: Queryable,
   versions: VersionCache,
   placement: AttemptPlacement,
-  chosen: readonly Candidate[],
+  chosen: readonly { id: string; task_id: string; version_id: number }[],
   now: Date,
 ): Promise<void> {
   if (chosen.length === 0) return;

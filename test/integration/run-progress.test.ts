@@ -72,8 +72,12 @@ describe("a run", () => {
     await store.settle();
     expect(await Promise.all(runs.map(({ id }) => store.runState(id)))).toEqual(["running", "queued"]);
     expect(await store.launch()).toHaveLength(2);
-    const held = await store.db.query({ text: "select reason from task_instance where state = 'scheduled'" });
-    expect(held.rows).toEqual([{ reason: "waits for a slot: max_active_tasks is 2 for each run" }]);
+    const held = await store.db.query<{ reason: string }>({
+      text: "select l.reason from task_instance t join queue_lane l on l.id = t.lane_id where t.state = 'scheduled'",
+    });
+    expect(held.rows.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^waits for a slot: 2 tasks of this run are active, max_active_tasks is 2 \(by "/),
+    ]);
   });
 
   it("executes the version it was created with, after the file has changed and gone", async () => {

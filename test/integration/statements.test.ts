@@ -100,7 +100,12 @@ describe("what loops repeat", () => {
     "return_due_retries",
     "next_retry",
     "queue_candidates",
-    "count_busy",
+    "waiting_lanes",
+    "queue_occupants",
+    "queue_pools",
+    "to_admit",
+    "release_from_past",
+    "past_blockers",
     "due_dags",
     "next_due",
   ])("%s reads no whole table of history", async (name) => {

@@ -1,0 +1,157 @@
+// Judges instances once when they have been scheduled: which limits they count towards, how urgent they are, and whether the
+// run before has to succeed first. What is found stands in their rows, in the order of an index, until they are queued.
+
+import { resolveInputs } from "../core/inputs.ts";
+import { computePriorities } from "../core/priority.ts";
+import type { DagGraph } from "../core/graph.ts";
+import { keyedInput, type LaneSettings, planLane, readTaskKey } from "../core/task-lane.ts";
+import type { Queryable } from "./database.ts";
+import type { DagVersion, VersionCache } from "./dag-versions.ts";
+import { findPastBlockers, releaseFromPast } from "./past-runs.ts";
+import { readKeySources } from "./input-sources.ts";
+
+export interface ScheduledInstance {
+  id: string;
+  run_id: number;
+  task_id: string;
+  map_index: number;
+  dag_id: string;
+  version_id: number;
+  logical_date: Date | null;
+}
+
+interface Admission {
+  id: string;
+  /** null: the run before comes first. */
+  lane: (LaneSettings & { run_id: number }) | null;
+  priority: number;
+  waits_for: string | null;
+  reason: string | null;
+}
+
+const BATCH = 2_000;
+
+/** Under the lock of queueing. Costs what has been scheduled since the last pass. */
+export async function admitScheduled(tx: Queryable, versions: VersionCache): Promise<number> {
+  await releaseFromPast(tx);
+  let admitted = 0;
+  for (;;) {
+    const { rows } = await tx.query<ScheduledInstance>({
+      name: "to_admit",
+      text: `
+        select t.id, t.run_id, t.task_id, t.map_index, r.dag_id, r.version_id, r.logical_date
+        from (select id, run_id, task_id, map_index from task_instance
+            where state = 'scheduled' and lane_id is null and waits_for is null
+            order by scheduled_at, id limit $1) t
+          join dag_run r on r.id = t.run_id`,
+      values: [BATCH],
+    });
+    if (rows.length > 0) await saveAdmissions(tx, await planAdmissions(tx, versions, rows));
+    admitted += rows.length;
+    if (rows.length < BATCH) return admitted;
+  }
+}
+
+async function planAdmissions(
+  tx: Queryable,
+  versions: VersionCache,
+  instances: readonly ScheduledInstance[],
+): Promise<Admission[]> {
+  const loaded = new Map<number, DagVersion>();
+  for (const id of new Set(instances.map((instance) => instance.version_id))) {
+    loaded.set(id, await versions.loadVersion(tx, id));
+  }
+  const judged = instances.flatMap((instance) => {
+    const version = loaded.get(instance.version_id);
+    const task = version?.graph.tasks.get(instance.task_id);
+    return version ? [{ instance, version, task }] : [];
+  });
+  const blockers = await findPastBlockers(tx, judged);
+  const keyed = judged.flatMap(({ instance, task }) => {
+    const input = task && keyedInput(task);
+    return input ? [{ instance, task: input }] : [];
+  });
+  const sources = await readKeySources(tx, keyed);
+  const keys = new Map(
+    keyed.flatMap(({ instance, task }) => {
+      const found = sources.get(instance.id);
+      return found ? [[instance.id, readTaskKey(task, resolveInputs(task, found))] as const] : [];
+    }),
+  );
+  return judged.map(({ instance, version, task }) => {
+    const blocker = blockers.get(instance.id);
+    const lane = planLane(version.definition, task, keys.get(instance.id) ?? "");
+    return {
+      id: instance.id,
+      lane: blocker ? null : { ...lane, run_id: instance.run_id },
+      priority: prioritiesOf(version.graph).get(instance.task_id) ?? 1,
+      waits_for: blocker?.id ?? null,
+      reason: blocker?.reason ?? null,
+    };
+  });
+}
+
+// With the version in the cache, for as long as it is kept there.
+const priorities = new WeakMap<DagGraph, Map<string, number>>();
+
+function prioritiesOf(graph: DagGraph): Map<string, number> {
+  const known = priorities.get(graph) ?? computePriorities(graph);
+  priorities.set(graph, known);
+  return known;
+}
+
+async function saveAdmissions(tx: Queryable, admissions: readonly Admission[]): Promise<void> {
+  const lanes = await saveLanes(
+    tx,
+    admissions.flatMap(({ lane }) => lane ?? []),
+  );
+  await tx.query({
+    name: "admit_tasks",
+    text: `update task_instance t set lane_id = a.lane_id, priority_weight = a.priority, waits_for = a.waits_for, reason = a.reason
+      from unnest($1::uuid[], $2::bigint[], $3::int[], $4::uuid[], $5::text[]) as a (id, lane_id, priority, waits_for, reason)
+      where t.id = a.id and t.state = 'scheduled'`,
+    values: [
+      admissions.map(({ id }) => id),
+      admissions.map(({ lane }) => (lane ? (lanes.get(nameLane(lane)) ?? null) : null)),
+      admissions.map(({ priority }) => priority),
+      admissions.map(({ waits_for }) => waits_for),
+      admissions.map(({ reason }) => reason),
+    ],
+  });
+}
+
+type RunLane = LaneSettings & { run_id: number };
+
+function nameLane({ run_id, pool, pool_slots, task_id, key }: RunLane): string {
+  return JSON.stringify([run_id, pool, pool_slots, task_id, key]);
+}
+
+async function saveLanes(tx: Queryable, wanted: readonly RunLane[]): Promise<Map<string, number>> {
+  const lanes = [...new Map(wanted.map((lane) => [nameLane(lane), lane])).values()];
+  if (lanes.length === 0) return new Map();
+  const { rows } = await tx.query<RunLane & { id: number }>({
+    name: "save_lanes",
+    // A run that goes on with another version has other limits in the same lanes.
+    text: `
+      insert into queue_lane (run_id, pool, pool_slots, task_id, key, run_limit, dag_limit, task_limit, task_run_limit, key_limit)
+      select * from unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
+        $9::int[], $10::int[])
+      on conflict (run_id, pool, pool_slots, task_id, key) do update set run_limit = excluded.run_limit,
+        dag_limit = excluded.dag_limit, task_limit = excluded.task_limit, task_run_limit = excluded.task_run_limit,
+        key_limit = excluded.key_limit
+      returning *`,
+    values: [
+      lanes.map((lane) => lane.run_id),
+      lanes.map((lane) => lane.pool),
+      lanes.map((lane) => lane.pool_slots),
+      lanes.map((lane) => lane.task_id),
+      lanes.map((lane) => lane.key),
+      lanes.map((lane) => lane.run_limit),
+      lanes.map((lane) => lane.dag_limit),
+      lanes.map((lane) => lane.task_limit),
+      lanes.map((lane) => lane.task_run_limit),
+      lanes.map((lane) => lane.key_limit),
+    ],
+  });
+  return new Map(rows.map((row) => [nameLane(row), row.id]));
+}
