@@ -19,6 +19,7 @@ import {
   type TaskOptions,
   type TaskSettings,
 } from "./task-settings.ts";
+import { checkKeyedInput } from "./task-policy.ts";
 
 export interface Task<I extends object, O> {
   /** Adds the task to the DAG that is being built, and returns a reference to its result. */
@@ -80,6 +81,7 @@ function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: reado
   const where = `DAG "${draft.dagId}", task "${id}"`;
   const inputs = compileInputs(given, draft, `${where}: inputs`);
   blueprint.checkInputs?.(inputs, where);
+  checkKeyedInput(blueprint.settings.policy, inputs, where);
   const upstream = new Set<string>();
   Object.values(inputs).forEach((expression) => collectUpstream(expression, upstream));
   return {

@@ -6,6 +6,7 @@ import type { DagDefinition, RunField } from "../core/definition.ts";
 import type { JsonObject } from "../core/json.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { COMPILED_DAG, type CompiledDag } from "./compiled.ts";
+import { compileDagLimits } from "./dag-limits.ts";
 import { buildDraft, type Draft, findCurrentDraft, refuseCycles } from "./draft.ts";
 import { checkIdentifier } from "./identifier.ts";
 import { compileParamsSchema, createParamReferences, type ParamReferences, type ParamsSchema } from "./params.ts";
@@ -34,6 +35,10 @@ export interface DagOptions<Params extends object = object> {
   maxActiveRuns?: number;
   /** Tasks of one run that may be queued or running at once. 16 unless given. */
   maxActiveTasks?: number;
+  /** The same in all its runs together. No limit unless given. */
+  maxActiveTasksPerDag?: number;
+  /** At most `limit` runs at once with the same key, made of params or facts of the run; the others wait in the queue. */
+  concurrency?: { key(context: DagContext<Params>): RunKey; limit: number };
   /** A zod object; what triggers give is checked against it, and its fields are typed references in the DAG. */
   params?: ParamsSchema<Params>;
   tags?: readonly string[];
@@ -43,6 +48,9 @@ export interface DagOptions<Params extends object = object> {
   /** For every task that does not say otherwise. */
   defaults?: TaskDefaults;
 }
+
+/** What runs are told apart by. */
+export type RunKey = Reference<unknown> | readonly Reference<unknown>[];
 
 /** Facts of the run, as references; dates are ISO 8601 in UTC, null for runs without a logical date. */
 export interface RunReferences {
@@ -83,6 +91,8 @@ const OPTIONS: Record<keyof DagOptions, true> = {
   catchup: true,
   maxActiveRuns: true,
   maxActiveTasks: true,
+  maxActiveTasksPerDag: true,
+  concurrency: true,
   params: true,
   tags: true,
   description: true,
@@ -128,7 +138,9 @@ function openDraft(id: string, options: DagOptions, build: unknown) {
   }
   const defaults = options.defaults ? compileSettings(options.defaults, `${where}: defaults`) : NO_SETTINGS;
   const draft: Draft = { dagId: id, defaults, tasks: new Map(), orders: [] };
-  return { draft, settings: compileOptions(id, options, where) };
+  const settings = compileOptions(id, options, where);
+  const limits = compileDagLimits(options, where, createContext(settings.params_schema, draft), draft);
+  return { draft, settings: { ...settings, ...limits } };
 }
 
 function compileOptions(id: string, options: DagOptions, where: string): Omit<DagDefinition, "tasks"> {

@@ -5,8 +5,16 @@ import type { JsonObject } from "../core/json.ts";
 import { authorError, describeValue } from "./author-error.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 import { compilePod, mergePods, type PodOverride } from "./pod-override.ts";
+import {
+  compilePolicy,
+  POLICY_OPTIONS,
+  settlePolicy,
+  type TaskConcurrency,
+  type TaskPolicy,
+  type TaskPolicyOptions,
+} from "./task-policy.ts";
 
-export interface TaskDefaults {
+export interface TaskDefaults extends TaskPolicyOptions {
   /** Tries after the first that the task's own failures may spend; faults of the cluster do not count. 0 unless given. */
   retries?: number;
   /** From a failure to the next try. 5 minutes unless given. */
@@ -20,6 +28,8 @@ export interface TaskDefaults {
 export interface TaskOptions extends TaskDefaults {
   /** What the states of the direct upstream tasks must be. "all_success" unless given. */
   triggerRule?: TriggerRule;
+  /** At most so many instances at once, in all runs, for which an input has the same value. */
+  concurrency?: TaskConcurrency;
   description?: string;
 }
 
@@ -29,6 +39,7 @@ export interface TaskSettings {
   retryDelay: number | undefined;
   executionTimeout: number | null | undefined;
   pod: JsonObject | undefined;
+  policy: TaskPolicy;
 }
 
 const RULES: Record<TriggerRule, true> = {
@@ -47,14 +58,15 @@ const RULES: Record<TriggerRule, true> = {
   always: true,
 };
 
-const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod"];
-export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "description"];
+const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS];
+export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description"];
 
 export const NO_SETTINGS: TaskSettings = {
   retries: undefined,
   retryDelay: undefined,
   executionTimeout: undefined,
   pod: undefined,
+  policy: {},
 };
 
 /** @param where names the task or DAG, e.g. `task "load"` */
@@ -81,6 +93,7 @@ export function compileSettings(
     retryDelay: delay,
     executionTimeout: timeout,
     pod: pod === undefined ? undefined : compilePod(pod, `${where}: pod`),
+    policy: compilePolicy(options, where),
   };
 }
 
@@ -92,6 +105,7 @@ export function applyDefaults(own: TaskSettings, defaults: TaskSettings) {
     retry_delay: own.retryDelay ?? defaults.retryDelay ?? 300,
     execution_timeout: executionTimeout ?? null,
     pod: own.pod && defaults.pod ? mergePods(defaults.pod, own.pod) : (own.pod ?? defaults.pod ?? null),
+    ...settlePolicy(own.policy, defaults.policy),
   };
 }
 

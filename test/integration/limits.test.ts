@@ -170,7 +170,7 @@ describe("limits of a task and a DAG", () => {
       concurrency: { key: { kind: "param", path: ["customer"] }, limit: 1 },
     });
     await store.save(definition);
-    const runs = [];
+    const runs: { id: number }[] = [];
     for (const customer of ["x", "x", "x", "y", "z"]) {
       runs.push(await trigger("d", `${customer}${runs.length}`, { customer }));
       store.pass(1);

@@ -40,7 +40,33 @@ export const dags = [
   dag("manual", { schedule: null, tags: ["a"], paused: true, defaults: { retries: 1, pod: { image: "x" } } }, build),
 ];
 
+export const limited = [
+  task(
+    "policy",
+    { pool: "db", poolSlots: 2, weightRule: "absolute", retryBackoff: { max: "1h" }, retryOn: ["E"] },
+    run,
+  ),
+  dag(
+    "one_run_per_customer",
+    {
+      params: z.object({ customer: z.string() }),
+      concurrency: { key: ({ params }) => params.customer, limit: 1 },
+    },
+    build,
+  ),
+];
+
 export const refused = () => {
+  // @ts-expect-error a weight rule that does not exist
+  task("weight_rule", { weightRule: "sideways" }, run);
+  // @ts-expect-error a concurrency without its limit
+  task("no_limit", { concurrency: { key: "who" } }, run);
+  // @ts-expect-error a class in place of an error's name
+  task("error_class", { retryOn: [TypeError] }, run);
+  // @ts-expect-error a param that the DAG does not have
+  dag("key", { params: z.object({ a: z.string() }), concurrency: { key: ({ params }) => params.b, limit: 1 } }, build);
+  // @ts-expect-error a key that is no reference
+  dag("plain_key", { concurrency: { key: () => 1, limit: 1 } }, build);
   // @ts-expect-error a nested object in env
   task("env_object", { pod: { env: { A: { value: "1" } } } }, run);
   // @ts-expect-error a number in env
