@@ -24,6 +24,7 @@ import { addInstallationRoutes } from "./installation-routes.ts";
 import { addLogRoutes } from "./log-routes.ts";
 import { findForeignSign } from "./loopback-guard.ts";
 import { describeApi, describeRoute, keepUsedSchemas } from "./openapi.ts";
+import { addPoolRoutes } from "./pool-routes.ts";
 import { addProbeRoutes } from "./probe-routes.ts";
 import { handleError, pathOf, sendProblem } from "./problem.ts";
 import { parseQueryString } from "./query-string.ts";
@@ -120,6 +121,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addArtifactRoutes(rest, options);
       addVariableRoutes(rest, options);
       addConnectionRoutes(rest, options);
+      addPoolRoutes(rest, options);
     },
     { prefix: REST_PREFIX },
   );

@@ -27,8 +27,10 @@ import { forgetProcess, recordProcess } from "../store/processes.ts";
 import { createPostgresObjects } from "../store/postgres-objects.ts";
 import { createSealer } from "../store/sealing.ts";
 import { loadSecret } from "../store/settings.ts";
+import { readPools } from "../store/pools.ts";
 import { readBacklog } from "../store/read-backlog.ts";
 import { observeBacklog } from "./backlog-metrics.ts";
+import { observePools } from "./pool-metrics.ts";
 import { composeExecutor } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
@@ -82,6 +84,7 @@ export async function composeScheduler(
   const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
   const metrics = createMetrics("scheduler", readVersion());
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
+  observePools(metrics.registry, () => readPools(db), log);
   const ledger: AttemptLedger = createLedger(db, rules, clock);
   const executor = await composeExecutor({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
   const scheduler = createScheduler({

@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
+import { addPoolCommands } from "./commands/pools.ts";
 import { addSecretCommands } from "./commands/secrets.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
@@ -183,6 +184,7 @@ dags
   });
 
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
+addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
 
 try {
   await program.parseAsync();

@@ -1,9 +1,13 @@
 // Limits as the scheduler keeps them: who is queued, who waits and what is said of it.
 
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DagDefinition } from "../../src/core/definition.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { createManualRun } from "../../src/store/run-creation.ts";
+import { observePools } from "../../src/cli/pool-metrics.ts";
+import { createLogger } from "../../src/lifecycle/log.ts";
+import { readPool, readPools } from "../../src/store/pools.ts";
 import { readTaskInstance } from "../../src/store/read-task-instances.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
@@ -82,6 +86,47 @@ describe("pools", () => {
     await setPool(pool, 5);
     await store.settle();
     expect(await launched()).toEqual(["a"]);
+  });
+});
+
+describe("the slots of pools", () => {
+  it("are counted by state, for people and for Prometheus", async () => {
+    await setPool("db", 5);
+    const tasks = ["a", "b", "c"].map((id) => taskOf(id, [], { pool: "db", pool_slots: 2 }));
+    await store.save(dagOf("d", tasks));
+    await trigger("d", "r");
+    await store.settle();
+    const [attempt] = await store.launch();
+    await store.start(attempt?.attempt_id ?? "");
+    expect(await readPool(store.db, "db")).toMatchObject({ queued: 2, running: 2, scheduled: 2, deferred: 0 });
+    await store.db.query({ text: "update task_instance set state = 'deferred' where state = 'queued'" });
+    expect(await readPool(store.db, "db")).toMatchObject({ queued: 0, running: 2, scheduled: 2, deferred: 2 });
+    const registry = new Registry();
+    let asked = 0;
+    const read = () => {
+      asked += 1;
+      return readPools(store.db);
+    };
+    observePools(registry, read, createLogger("silent"));
+    const text = await registry.metrics();
+    expect(asked).toBe(1);
+    expect(text).toContain('windlass_pool_open_slots{pool="db"} 3');
+    expect(text).toContain('windlass_pool_scheduled_slots{pool="db"} 2');
+    expect(text).toContain('windlass_pool_running_slots{pool="default_pool"} 0');
+  });
+
+  it("are kept by deferred tasks where the pool says so", async () => {
+    await setPool("db", 1);
+    await store.save(dagOf("d", [taskOf("a", [], { pool: "db" }), taskOf("b", [], { pool: "db" })]));
+    await trigger("d", "r");
+    await store.settle();
+    await store.db.query({ text: "update slot_pool set include_deferred = true where name = 'db'" });
+    await store.db.query({ text: "update task_instance set state = 'deferred' where state = 'queued'" });
+    await store.settle();
+    expect((await readPool(store.db, "db")).queued).toBe(0);
+    await store.db.query({ text: "update slot_pool set include_deferred = false where name = 'db'" });
+    await store.settle();
+    expect((await readPool(store.db, "db")).queued).toBe(1);
   });
 });
 

@@ -1,0 +1,211 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createQueueLimits, type Lane, type Occupant, type QueueState } from "./plan-queue.ts";
+
+const lane = (change: Partial<Lane> = {}): Lane => ({
+  id: 1,
+  run_id: 1,
+  dag_id: "d",
+  dag_run_id: "r1",
+  pool: "p",
+  pool_slots: 1,
+  task_id: "t",
+  key: "k",
+  run_limit: 10,
+  dag_limit: null,
+  task_limit: null,
+  task_run_limit: null,
+  key_limit: null,
+  ...change,
+});
+const occupant = (change: Partial<Occupant> = {}): Occupant => ({ ...lane(), active: 1, ...change });
+const state = (change: Partial<QueueState> = {}): QueueState => ({
+  parallelism: 10,
+  pools: [{ name: "p", slots: 10, deferred: 0 }],
+  occupants: [],
+  ...change,
+});
+
+describe("headroom and reason", () => {
+  const two = [occupant({ active: 2 })];
+  const elsewhere = occupant({ run_id: 2, dag_run_id: "r2", key: "" });
+  const cases: [string, Partial<QueueState>, Partial<Lane>, number, string | null][] = [
+    ["nothing is in use", {}, {}, 10, null],
+    ["an unknown pool", { pools: [] }, {}, 0, 'there is no pool "p"; create it by "windlass pools set p 1"'],
+    [
+      "too many slots",
+      {},
+      { pool_slots: 11 },
+      0,
+      'it takes 11 slots and pool "p" has 10; enlarge it by "windlass pools set p 11"',
+    ],
+    [
+      "a closed pool",
+      { pools: [{ name: "p", slots: 0, deferred: 0 }] },
+      {},
+      0,
+      'it takes 1 slot and pool "p" has 0; enlarge it by "windlass pools set p 1"',
+    ],
+    ["a pool without a limit", { pools: [{ name: "p", slots: -1, deferred: 0 }] }, { pool_slots: 100 }, 10, null],
+    ["slots of several", { occupants: [occupant({ active: 3, pool_slots: 2 })] }, { pool_slots: 3 }, 1, null],
+    [
+      "deferred slots",
+      { pools: [{ name: "p", slots: 2, deferred: 2 }] },
+      {},
+      0,
+      '2 of the 2 slots of pool "p" are in use',
+    ],
+    [
+      "a run",
+      { occupants: two },
+      { run_limit: 2 },
+      0,
+      '2 tasks of this run are active, max_active_tasks is 2 (by "t" of run "r1" and 1 more)',
+    ],
+    ["another run", { occupants: two }, { run_id: 2, run_limit: 2 }, 2, null],
+    [
+      "a DAG",
+      { occupants: [...two, elsewhere] },
+      { dag_limit: 3 },
+      0,
+      '3 tasks of this DAG are active, maxActiveTasksPerDag is 3 (by "t" of run "r1", "t" of run "r2" and 1 more)',
+    ],
+    [
+      "a task",
+      { occupants: [elsewhere] },
+      { task_limit: 1 },
+      0,
+      '1 of task "t" are active in all runs, maxActive is 1 (by "t" of run "r2")',
+    ],
+    ["a task of a run", { occupants: [elsewhere] }, { task_run_limit: 1 }, 1, null],
+    [
+      "a key",
+      { occupants: two },
+      { key_limit: 2 },
+      0,
+      '2 of task "t" are active for "k", the limit of its concurrency is 2 (by "t" of run "r1" and 1 more)',
+    ],
+    ["another key", { occupants: two }, { key: "l", key_limit: 2 }, 2, null],
+    [
+      "the installation",
+      { occupants: two, parallelism: 2 },
+      {},
+      0,
+      '2 tasks of the installation are active, WINDLASS_PARALLELISM is 2 (by "t" of run "r1" and 1 more)',
+    ],
+  ];
+  it.each(cases)("%s", (_, change, limits, headroom, reason) => {
+    const found = createQueueLimits(state(change));
+    expect(found.headroom(lane(limits))).toBe(headroom);
+    expect(found.explain(lane(limits))).toBe(reason === null ? null : `waits for a slot: ${reason}`);
+  });
+});
+
+interface Instance {
+  lane: Lane;
+  order: number;
+}
+
+/** Looks at every instance in turn and counts everything anew: slow, and plainly what the limits say. */
+function queueSlowly(instances: readonly Instance[], { parallelism, pools, occupants }: QueueState): Instance[] {
+  const active: Lane[] = occupants.flatMap((each) => Array.from({ length: each.active }, () => lane(each)));
+  const count = (same: (other: Lane) => boolean) => active.filter(same).length;
+  const fits = (one: Lane): boolean => {
+    const pool = pools.find(({ name }) => name === one.pool);
+    if (!pool) return false;
+    const slots = active.reduce((sum, other) => sum + (other.pool === one.pool ? other.pool_slots : 0), pool.deferred);
+    const task = (other: Lane) => other.dag_id === one.dag_id && other.task_id === one.task_id;
+    return (
+      (pool.slots === -1 || slots + one.pool_slots <= pool.slots) &&
+      active.length < parallelism &&
+      count((other) => other.run_id === one.run_id) < one.run_limit &&
+      (one.dag_limit === null || count((other) => other.dag_id === one.dag_id) < one.dag_limit) &&
+      (one.task_limit === null || count(task) < one.task_limit) &&
+      (one.task_run_limit === null ||
+        count((other) => task(other) && other.run_id === one.run_id) < one.task_run_limit) &&
+      (one.key_limit === null || count((other) => task(other) && other.key === one.key) < one.key_limit)
+    );
+  };
+  return instances
+    .toSorted((a, b) => a.order - b.order)
+    .filter((instance) => {
+      if (!fits(instance.lane)) return false;
+      active.push(instance.lane);
+      return true;
+    });
+}
+
+/** As the store does: no more of a lane than it has room for, in order, a batch at a time, until a batch is not full. */
+function queueByLanes(instances: readonly Instance[], given: QueueState, batch: number): Instance[] {
+  const queued: Instance[] = [];
+  for (;;) {
+    const taken = queued.map((instance) => ({ ...instance.lane, active: 1 }));
+    const limits = createQueueLimits({ ...given, occupants: [...given.occupants, ...taken] });
+    const waiting = instances.filter((instance) => !queued.includes(instance)).toSorted((a, b) => a.order - b.order);
+    const candidates = [...Map.groupBy(waiting, (instance) => instance.lane.id).values()]
+      .flatMap((same) => same.slice(0, same[0] ? limits.headroom(same[0].lane) : 0))
+      .toSorted((a, b) => a.order - b.order)
+      .slice(0, batch);
+    const chosen = candidates.filter((instance) => limits.take(instance.lane, instance.lane.task_id));
+    // What is left waits for a limit that is full, and can say which.
+    if (candidates.length < batch) {
+      const left = waiting.filter((instance) => !chosen.includes(instance));
+      expect(left.every((instance) => limits.explain(instance.lane) !== null)).toBe(true);
+      return [...queued, ...chosen];
+    }
+    expect(chosen.length).toBeGreaterThan(0);
+    queued.push(...chosen);
+  }
+}
+
+describe("queueing by lanes", () => {
+  const limit = fc.option(fc.integer({ min: 1, max: 3 }), { nil: null });
+  const id = (...names: string[]) => fc.constantFrom(...names);
+  const anyLane = fc
+    .record({
+      run_id: fc.integer({ min: 1, max: 3 }),
+      pool: id("p", "q", "unknown"),
+      pool_slots: fc.integer({ min: 1, max: 3 }),
+      task_id: id("t", "u"),
+      key: id("k", "l"),
+      run_limit: fc.integer({ min: 1, max: 4 }),
+      dag_limit: limit,
+      task_limit: limit,
+      task_run_limit: limit,
+      key_limit: limit,
+    })
+    .map((given) => lane({ ...given, dag_id: given.run_id === 3 ? "e" : "d", dag_run_id: `r${given.run_id}` }));
+  const anyPool = fc.record({ slots: fc.integer({ min: -1, max: 6 }), deferred: fc.nat(1) });
+  const anyState = fc.record({
+    parallelism: fc.integer({ min: 0, max: 8 }),
+    pools: fc.tuple(anyPool, anyPool).map(([p, q]) => [
+      { ...p, name: "p" },
+      { ...q, name: "q" },
+    ]),
+    occupants: fc.array(
+      fc.tuple(anyLane, fc.integer({ min: 1, max: 2 })).map(([of, active]) => ({ ...of, active })),
+      { maxLength: 3 },
+    ),
+  });
+
+  it("queues what a slow look at every instance does: none that could run is left, and none passes its better", () => {
+    const lanes = fc.array(anyLane, { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(
+        lanes,
+        fc.array(fc.nat(5), { maxLength: 25 }),
+        anyState,
+        fc.integer({ min: 1, max: 5 }),
+        (given, places, at, batch) => {
+          const numbered = given.map((each, index) => ({ ...each, id: index }));
+          const instances = places.flatMap((place, order) => {
+            const of = numbered[place % numbered.length];
+            return of ? [{ lane: of, order }] : [];
+          });
+          expect(queueByLanes(instances, at, batch)).toEqual(queueSlowly(instances, at));
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});
