@@ -32,8 +32,8 @@ test("pools are created, changed and deleted", async () => {
   const payload = { name: "db", slots: 3, include_deferred: true };
   const created = await fixture.call({ method: "POST", url: url(), payload }, poolAnswer, 201);
   expect(created).toEqual({ ...payload, description: null, ...empty, open_slots: 3 });
-  const patch = (payload: object, query = "") =>
-    fixture.call({ method: "PATCH", url: `${url("db")}${query}`, payload: { ...payload } }, poolAnswer, 200);
+  const patch = (change: object, query = "") =>
+    fixture.call({ method: "PATCH", url: `${url("db")}${query}`, payload: { ...change } }, poolAnswer, 200);
   expect(await patch({ slots: -1, description: "of the shop" })).toMatchObject({ slots: -1, open_slots: -1 });
   expect(await patch({ slots: 5, description: null }, "?update_mask=slots")).toMatchObject({
     slots: 5,

@@ -144,7 +144,8 @@ function listPoolLimit(lane: Lane, name: string, slots: number | undefined): Lim
   }
   if (slots === -1) return [];
   if (pool_slots > slots) {
-    const say = () => `it takes ${pool_slots === 1 ? "1 slot" : `${pool_slots} slots`} and pool "${pool}" has ${slots}; enlarge it by "${create}"`;
+    const say = () =>
+      `it takes ${pool_slots === 1 ? "1 slot" : `${pool_slots} slots`} and pool "${pool}" has ${slots}; enlarge it by "${create}"`;
     return [{ name, cost: 1, value: -Infinity, say }];
   }
   const need = pool_slots === 1 ? "" : `, and it takes ${pool_slots}`;
