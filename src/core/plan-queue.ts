@@ -76,7 +76,13 @@ export function createQueueLimits({ parallelism, pools, occupants }: QueueState)
     }
   };
   occupants.forEach(occupy);
-  const limitsOf = (lane: Lane) => listLimits(lane, sizes, parallelism);
+  // Each lane is asked several times, and there may be thousands.
+  const known = new Map<Lane, Limit[]>();
+  const limitsOf = (lane: Lane) => {
+    const limits = known.get(lane) ?? listLimits(lane, sizes, parallelism);
+    known.set(lane, limits);
+    return limits;
+  };
   const free = (limit: Limit) => Math.floor((limit.value - (used.get(limit.name) ?? 0)) / limit.cost);
   return {
     headroom: (lane) => Math.max(0, Math.min(...limitsOf(lane).map(free))),

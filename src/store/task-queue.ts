@@ -73,7 +73,7 @@ export async function queueReadyTasks(
       const lane = byId.get(lane_id);
       return lane && state.take(lane, task_id) ? [{ id, task_id, version_id: lane.version_id }] : [];
     });
-    await explainLanes(tx, lanes, state);
+    await explainLanes(tx, lanes, state, now);
     await insertAttempts(tx, versions, placement, chosen, now);
     // The first candidate is always queued, so a pass that was cut short has got on, and the next one goes further.
     return { queued: chosen.length, lanes: lanes.length, more: candidates.length === limits.batch };
@@ -146,11 +146,23 @@ async function readCandidates(
   return rows;
 }
 
+// Reasons name counts and holders, which change with every pass: with many lanes only some are written anew in each.
+const EXPLAINED = 500;
+
 /** A reason stands once for all that wait in a lane: what holds one of them back holds all of them. */
-async function explainLanes(tx: Queryable, lanes: readonly WaitingLane[], limits: QueueLimits): Promise<void> {
-  const changed = lanes
+async function explainLanes(
+  tx: Queryable,
+  lanes: readonly WaitingLane[],
+  limits: QueueLimits,
+  now: Date,
+): Promise<void> {
+  const wrong = lanes
     .map((lane) => ({ id: lane.id, before: lane.reason, reason: limits.explain(lane) }))
     .filter(({ before, reason }) => before !== reason);
+  const unsaid = wrong.filter(({ before }) => before === null);
+  const stale = wrong.filter(({ before }) => before !== null);
+  const from = stale.length === 0 ? 0 : Math.floor(now.getTime() / 1000) % stale.length;
+  const changed = [...unsaid, ...[...stale.slice(from), ...stale.slice(0, from)].slice(0, EXPLAINED)];
   if (changed.length === 0) return;
   await tx.query({
     name: "explain_lanes",
