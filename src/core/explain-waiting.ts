@@ -123,7 +123,8 @@ export function explainScheduled(situation: Situation, now: Date): Explanation {
     cause: "slot",
     sentence: sentence(
       `${nameTask(instance)} is ready and waits for a slot: ${reason}`,
-      "let other tasks end, or raise the limit that is named",
+      // A pool that cannot serve it says itself what to do.
+      reason.includes("windlass pools set") ? null : "let other tasks end, or raise the limit that is named",
     ),
   };
 }

@@ -96,6 +96,38 @@ const CASES: [Cause, Change, string][] = [
   ],
   ["next_pass", {}, 'Task "load" goes on with the scheduler\'s next pass, because it waits for no task.'],
   [
+    "run_key",
+    {
+      run: {
+        state: "queued",
+        reason:
+          'waits for others with the same key "acme": run "r0" of this DAG, and the limit of its concurrency is 1',
+      },
+    },
+    'Task "load" waits because run "r1" of DAG "sales" is queued: it waits for others with the same key "acme": run "r0" of this DAG, and the limit of its concurrency is 1; let them end, or raise the limit of concurrency in the DAG\'s file.',
+  ],
+  [
+    "past",
+    {
+      instance: {
+        state: "scheduled",
+        waits_for_past: true,
+        reason: 'waits for task "load" of the run before, "r0", to succeed or be skipped (depends_on_past)',
+      },
+    },
+    'Task "load" is ready and waits for task "load" of the run before, "r0", to succeed or be skipped (depends_on_past); if that one has failed, clear it or mark it as success.',
+  ],
+  [
+    "slot",
+    {
+      instance: {
+        state: "scheduled",
+        reason: 'waits for a slot: there is no pool "db"; create it by "windlass pools set db 1"',
+      },
+    },
+    'Task "load" is ready and waits for a slot: there is no pool "db"; create it by "windlass pools set db 1".',
+  ],
+  [
     "slot",
     {
       instance: {
