@@ -116,6 +116,8 @@ create table dag_run (
   triggering_user_name text,
   unfinished integer not null,
   reason text,
+  concurrency_key text,
+  concurrency_limit integer,
   constraint dag_run_pkey PRIMARY KEY (id),
   constraint dag_run_dag_id_dag_run_id_key UNIQUE (dag_id, dag_run_id),
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
@@ -196,11 +198,38 @@ create table process (
   constraint process_pkey PRIMARY KEY (id)
 );
 
+create table queue_lane (
+  id bigint generated always as identity not null,
+  run_id bigint not null,
+  pool text not null,
+  pool_slots integer not null,
+  task_id text not null,
+  key text not null,
+  run_limit integer not null,
+  dag_limit integer,
+  task_limit integer,
+  task_run_limit integer,
+  key_limit integer,
+  reason text,
+  constraint queue_lane_pkey PRIMARY KEY (id),
+  constraint queue_lane_run_id_pool_pool_slots_task_id_key_key UNIQUE (run_id, pool, pool_slots, task_id, key),
+  constraint queue_lane_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
+);
+
 create table setting (
   name text not null,
   value text not null,
   created_at timestamp with time zone not null,
   constraint setting_pkey PRIMARY KEY (name)
+);
+
+create table slot_pool (
+  name text not null,
+  slots integer not null,
+  description text,
+  include_deferred boolean not null,
+  constraint slot_pool_pkey PRIMARY KEY (name),
+  constraint slot_pool_slots_check CHECK ((slots >= '-1'::integer))
 );
 
 create table task_instance (
@@ -227,6 +256,9 @@ create table task_instance (
   start_date timestamp with time zone,
   end_date timestamp with time zone,
   reason text,
+  lane_id bigint,
+  priority_weight integer,
+  waits_for uuid,
   constraint task_instance_pkey PRIMARY KEY (id),
   constraint task_instance_run_id_task_id_map_index_key UNIQUE (run_id, task_id, map_index),
   constraint task_instance_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE,
@@ -283,10 +315,14 @@ CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
+CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
+CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);
 CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id, scheduled_at, id) WHERE (state = 'scheduled'::text);
+CREATE INDEX task_instance_to_admit ON public.task_instance USING btree (scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NULL) AND (waits_for IS NULL));
 CREATE INDEX task_instance_to_count ON public.task_instance USING btree (run_id) WHERE ((NOT counted) AND (state = ANY (ARRAY['success'::text, 'failed'::text, 'upstream_failed'::text, 'skipped'::text, 'removed'::text])));
+CREATE INDEX task_instance_waits_for ON public.task_instance USING btree (waits_for) WHERE ((state = 'scheduled'::text) AND (waits_for IS NOT NULL));
 CREATE OR REPLACE FUNCTION public.discard_artifacts()
  RETURNS trigger
  LANGUAGE plpgsql
