@@ -43,13 +43,13 @@ alter table dag_version add column max_consecutive_failed_runs integer;
 alter table dag add column pause_reason text;  -- why it is paused, when that was not a person's wish
 alter table dag add column unpaused_at timestamptz; -- failures before it do not count any more
 
--- What the function of a custom timetable answered, ahead of time: it runs in the sealed evaluator alone.
+-- What the functions of custom timetables answered, ahead of time: they run in the sealed evaluator alone.
 create table computed_time (
   dag_id text primary key references dag (dag_id) on delete cascade,
-  bundle_hash text not null,           -- of the code that answered
-  computed_from timestamptz not null,
+  bundle_hash text not null,           -- of the code to ask
   times timestamptz[] not null,        -- ascending
-  is_complete boolean not null,        -- the function has no further time
-  fault text,                          -- why it could not be asked
-  computed_at timestamptz not null
+  is_announced boolean not null,       -- the DAG's next run is out of these times
+  refresh_at timestamptz,              -- when to ask again; null: there are no further times
+  fault text                           -- why the function gave no answer
 );
+create index computed_time_refresh on computed_time (refresh_at) where refresh_at is not null;

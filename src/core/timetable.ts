@@ -73,6 +73,11 @@ export function announcedRun(
   }
 }
 
+/** After which instant a custom timetable is to be asked for the ticks of the runs after another one. */
+export function boundOfTicks(bounds: ScheduleBounds, from: Date): Date {
+  return latestOf(from, bounds.start_date === null ? null : justBefore(new Date(bounds.start_date)));
+}
+
 /** The next runs whose ticks are after an instant, as if none had been missed. */
 export function listNextRuns(
   bounds: ScheduleBounds,
