@@ -30,14 +30,14 @@ export async function pauseAfterFailures(tx: Queryable, runIds: readonly number[
       update dag d set is_paused = true,
         pause_reason = case when v.max_consecutive_failed_runs = 1 then 'paused because a run failed'
           else 'paused because the last ' || v.max_consecutive_failed_runs || ' runs failed' end
-      from dag_version v, lateral (
+      from dag e join dag_version v on v.id = e.current_version_id, lateral (
         select count(*) as runs, bool_and(last.state = 'failed') as failed from (
           select r.state from dag_run r
-          where r.dag_id = v.dag_id and r.end_date is not null and r.backfill_id is null
-            and r.end_date > coalesce(d.unpaused_at, '-infinity')
+          where r.dag_id = e.dag_id and r.end_date is not null and r.backfill_id is null
+            and r.end_date > coalesce(e.unpaused_at, '-infinity')
           order by r.run_after desc limit v.max_consecutive_failed_runs) last) newest
-      where d.dag_id in (select dag_id from dag_run where id = any ($1::bigint[]) and backfill_id is null)
-        and v.id = d.current_version_id and v.max_consecutive_failed_runs is not null and not d.is_paused
+      where e.dag_id in (select dag_id from dag_run where id = any ($1::bigint[]) and backfill_id is null)
+        and d.dag_id = e.dag_id and v.max_consecutive_failed_runs is not null and not e.is_paused
         and newest.failed and newest.runs = v.max_consecutive_failed_runs`,
     values: [runIds],
   });
