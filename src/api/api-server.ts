@@ -47,7 +47,13 @@ export interface ApiOptions {
   /** Maps a worker's stack to the author's file. */
   mapStack: (bundleHash: string, stack: string) => Promise<string>;
   /** The times of a custom timetable after an instant, out of the sealed evaluator. Errors: invalid_dag, unavailable. */
-  computeTimes: (question: { dag_id: string; version_id: number; after: Date; until: Date; count: number }) => Promise<Date[]>;
+  computeTimes: (question: {
+    dag_id: string;
+    version_id: number;
+    after: Date;
+    until: Date;
+    count: number;
+  }) => Promise<Date[]>;
   /** Rejects when the database's schema is not the one of this release. */
   checkSchema: () => Promise<void>;
   /** Addresses or networks whose X-Forwarded-For is believed. */

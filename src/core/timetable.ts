@@ -79,12 +79,7 @@ export function boundOfTicks(bounds: ScheduleBounds, from: Date): Date {
 }
 
 /** The next runs whose ticks are after an instant, as if none had been missed. */
-export function listNextRuns(
-  bounds: ScheduleBounds,
-  from: Date,
-  count: number,
-  computed?: readonly Date[],
-): DueRun[] {
+export function listNextRuns(bounds: ScheduleBounds, from: Date, count: number, computed?: readonly Date[]): DueRun[] {
   const { schedule } = bounds;
   if (!schedule) return [];
   const ahead = { ...bounds, catchup: true };

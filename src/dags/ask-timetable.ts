@@ -16,5 +16,7 @@ export function askTimetable(
   if (answer === null) return null;
   const next = Temporal.Instant.from(answer).round({ smallestUnit: "millisecond", roundingMode: "ceil" });
   if (Temporal.Instant.compare(next, after) > 0) return next;
-  throw authorError(`${where} to ${after.toString()} is ${answer}, which is not after it. Return a later time, or null.`);
+  throw authorError(
+    `${where} to ${after.toString()} is ${answer}, which is not after it. Return a later time, or null.`,
+  );
 }

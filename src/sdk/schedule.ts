@@ -94,7 +94,9 @@ function toInterval(every: unknown, start: string | null, where: string): Schedu
 
 function toTimes(moments: unknown, timezone: string, where: string): Schedule {
   if (!Array.isArray(moments) || moments.length === 0) {
-    throw authorError(`${where}: schedule.times is ${describeValue(moments)}. Give it an array of at least one moment.`);
+    throw authorError(
+      `${where}: schedule.times is ${describeValue(moments)}. Give it an array of at least one moment.`,
+    );
   }
   const instants = moments.map((moment, at) => {
     const instant = toInstant(moment, timezone, `${where}: schedule.times[${at}]`);
