@@ -79,6 +79,33 @@ const wrong: [name: string, body: () => unknown, message: RegExp][] = [
     /schedule "every day" is not a cron expression/,
   ],
   ["a preset", () => dag("d", { schedule: "@often" as never }, () => one()()), /schedule "@often" is unknown/],
+  [
+    "a wrong one of several schedules",
+    () => dag("d", { schedule: ["0 6 * * *", "6"] as never }, () => one()()),
+    /"6" is not a cron/,
+  ],
+  ["no schedules", () => dag("d", { schedule: [] }, () => one()()), /schedule is an empty array/],
+  [
+    "no interval",
+    () => dag("d", { schedule: { every: 0.1 } }, () => one()()),
+    /schedule\.every is 0\.1\. Use at least/,
+  ],
+  ["a listed time", () => dag("d", { schedule: { times: ["soon"] } }, () => one()()), /schedule\.times\[0\] is "soon"/],
+  ["no timetable", () => dag("d", { schedule: { timetable: 5 as never } }, () => one()()), /schedule\.timetable is 5/],
+  [
+    "a schedule of no kind",
+    () => dag("d", { schedule: { at: 5 } as never }, () => one()()),
+    /schedule is an object\. Use/,
+  ],
+  ["runs at once", () => dag("d", { schedule: "@continuous", maxActiveRuns: 2 }, () => one()()), /one run at a time/],
+  ["intervals of nothing", () => dag("d", { intervals: "previous" }, () => one()()), /no meaning with no schedule/],
+  ["no jitter", () => dag("d", { schedule: "@daily", jitter: 0 }, () => one()()), /jitter is 0\. Use more than 0/],
+  ["failures", () => dag("d", { maxConsecutiveFailedRuns: 0 }, () => one()()), /maxConsecutiveFailedRuns is 0/],
+  [
+    "a run's time",
+    () => dag("d", { runTimeout: "long" as never }, () => one()()),
+    /runTimeout is "long", which is not/,
+  ],
   ["a time zone", () => dag("d", { timezone: "Mars/Olympus" }, () => one()()), /timezone "Mars\/Olympus" is unknown/],
   ["a start", () => dag("d", { start: "soon" }, () => one()()), /DAG "d": start is "soon", which is not a date/],
   [

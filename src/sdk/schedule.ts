@@ -30,9 +30,9 @@ export type ScheduleOption =
   | SchedulePreset
   | CronExpression
   | readonly (keyof typeof PRESETS | CronExpression)[]
-  | { readonly every: Duration }
-  | { readonly times: readonly Moment[] }
-  | { readonly timetable: Timetable };
+  | { readonly every: Duration; readonly times?: never; readonly timetable?: never }
+  | { readonly times: readonly Moment[]; readonly every?: never; readonly timetable?: never }
+  | { readonly timetable: Timetable; readonly every?: never; readonly times?: never };
 
 const FIELD = /^[\dA-Za-z*/,\-?#+]+$/;
 const FORMS = 'a cron expression such as "0 6 * * *", an array of them, { every: "90m" }, { times: […] }, or null';

@@ -130,7 +130,7 @@ describe("a backfill", () => {
     expect((await listRuns()).slice(-2)).toEqual(["4 backfill running", "5 manual queued"]);
     const ran = await finish(id);
     expect(ran.filter((hour) => hour < 4).toSorted()).toEqual(expected);
-    expect(await readBackfill(store.db, id)).toMatchObject({ created: 2, reset: expected.length - 2 });
+    expect(await readBackfill(store.db, id)).toMatchObject({ created: 2, pending: 0 });
   });
 
   it("keeps the old attempts of a run that it repeats, and fences them off", async () => {
