@@ -15,8 +15,8 @@ const STDIN_FD = 0;
 /** Any: a timetable has an answer to all of them. */
 const SOME_INSTANT = Temporal.Instant.from("2026-01-01T00:00:00Z");
 
-const [, mode, question] = process.argv;
-main(mode === "locate" || mode === "compute" ? mode : "evaluate", question ?? "");
+const [, asked, ...rest] = process.argv;
+main(asked === "locate" || asked === "compute" ? asked : "evaluate", rest[0] ?? "");
 
 function main(mode: EvaluationMode, question: string): void {
   const code = readFileSync(STDIN_FD, "utf8");
@@ -28,8 +28,8 @@ function main(mode: EvaluationMode, question: string): void {
   Error.stackTraceLimit = 50;
   const profile = mode === "locate" ? startCpuProfile() : null;
   sealProcess();
-  const asked = mode === "compute" ? (JSON.parse(question) as TimetableQuestion) : null;
-  const answer = profile ? locate(code, profile) : asked ? compute(code, asked) : evaluate(code);
+  const timetable = mode === "compute" ? (JSON.parse(question) as TimetableQuestion) : null;
+  const answer = profile ? locate(code, profile) : timetable ? compute(code, timetable) : evaluate(code);
   let text: string;
   try {
     text = stringify(answer);

@@ -88,7 +88,7 @@ describe("a backfill", () => {
     await store.settle();
     // The DAG's own limit is another one.
     expect(await listRuns()).toEqual(["0 backfill running", "1 backfill running"]);
-    expect((await finish(id)).toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect((await finish(id)).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(await readBackfill(store.db, id)).toMatchObject({ dates: 6, pending: 0, created: 6, cancelled_at: null });
   });
 
@@ -129,7 +129,7 @@ describe("a backfill", () => {
     await advance();
     expect((await listRuns()).slice(-2)).toEqual(["4 backfill running", "5 manual queued"]);
     const ran = await finish(id);
-    expect(ran.filter((hour) => hour < 4).toSorted()).toEqual(expected);
+    expect(ran.filter((hour) => hour < 4).toSorted((a, b) => a - b)).toEqual(expected);
     expect(await readBackfill(store.db, id)).toMatchObject({ created: 2, pending: 0 });
   });
 
