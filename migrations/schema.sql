@@ -60,6 +60,51 @@ create table attempt (
   constraint attempt_waiting_kind_check CHECK ((waiting_kind = ANY (ARRAY['unschedulable'::text, 'image'::text, 'configuration'::text, 'starting'::text])))
 ) with (fillfactor=70);
 
+create table backfill (
+  id bigint generated always as identity not null,
+  dag_id text not null,
+  from_date timestamp with time zone not null,
+  to_date timestamp with time zone not null,
+  reprocess_behavior text not null,
+  run_backwards boolean not null,
+  max_active_runs integer not null,
+  dag_run_conf jsonb not null,
+  params jsonb not null,
+  is_paused boolean not null,
+  triggering_user_name text,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  cancelled_at timestamp with time zone,
+  constraint backfill_pkey PRIMARY KEY (id),
+  constraint backfill_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
+  constraint backfill_max_active_runs_check CHECK ((max_active_runs > 0)),
+  constraint backfill_reprocess_behavior_check CHECK ((reprocess_behavior = ANY (ARRAY['none'::text, 'failed'::text, 'completed'::text])))
+);
+
+create table backfill_date (
+  backfill_id bigint not null,
+  place integer not null,
+  logical_date timestamp with time zone not null,
+  data_interval_start timestamp with time zone not null,
+  data_interval_end timestamp with time zone not null,
+  outcome text,
+  constraint backfill_date_pkey PRIMARY KEY (backfill_id, place),
+  constraint backfill_date_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE CASCADE,
+  constraint backfill_date_outcome_check CHECK ((outcome = ANY (ARRAY['created'::text, 'reset'::text, 'already_exists'::text, 'in_flight'::text, 'cancelled'::text])))
+);
+
+create table computed_time (
+  dag_id text not null,
+  bundle_hash text not null,
+  times timestamp with time zone[] not null,
+  is_announced boolean not null,
+  refresh_at timestamp with time zone,
+  fault text,
+  constraint computed_time_pkey PRIMARY KEY (dag_id),
+  constraint computed_time_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
+
 create table connection (
   connection_id text not null,
   conn_type text not null,
@@ -83,6 +128,8 @@ create table dag (
   next_run_after timestamp with time zone,
   last_parsed_time timestamp with time zone not null,
   created_at timestamp with time zone not null,
+  pause_reason text,
+  unpaused_at timestamp with time zone,
   constraint dag_pkey PRIMARY KEY (dag_id),
   constraint dag_current_version FOREIGN KEY (current_version_id) REFERENCES dag_version(id)
 );
@@ -116,10 +163,13 @@ create table dag_run (
   triggering_user_name text,
   unfinished integer not null,
   reason text,
+  backfill_id bigint,
+  timeout_at timestamp with time zone,
   concurrency_key text,
   concurrency_limit integer,
   constraint dag_run_pkey PRIMARY KEY (id),
   constraint dag_run_dag_id_dag_run_id_key UNIQUE (dag_id, dag_run_id),
+  constraint dag_run_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE SET NULL,
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
   constraint dag_run_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_run_check CHECK (((state = ANY (ARRAY['success'::text, 'failed'::text])) = (end_date IS NOT NULL))),
@@ -136,6 +186,8 @@ create table dag_version (
   max_active_runs integer not null,
   max_active_tasks integer not null,
   created_at timestamp with time zone not null,
+  run_timeout double precision,
+  max_consecutive_failed_runs integer,
   constraint dag_version_pkey PRIMARY KEY (id),
   constraint dag_version_dag_id_version_number_key UNIQUE (dag_id, version_number),
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES dag_bundle(hash),
@@ -306,11 +358,16 @@ CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE 
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
+CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
+CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
+CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
+CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, run_after DESC);
 CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = 'running'::text);
+CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((state = 'running'::text) AND (timeout_at IS NOT NULL));
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);

@@ -31,6 +31,7 @@ export function presentRun(row: DagRunRow): DagRunAnswer {
     triggering_user_name: row.triggering_user_name,
     bundle_version: row.bundle_hash,
     dag_versions: [presentVersion(row)],
+    backfill_id: row.backfill_id,
     reason: row.reason,
   };
 }

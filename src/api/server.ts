@@ -15,6 +15,7 @@ import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { addArtifactRoutes } from "./artifact-routes.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
+import { addBackfillRoutes } from "./backfill-routes.ts";
 import { addDagRoutes } from "./dag-routes.ts";
 import { addDagRunRoutes } from "./dag-run-routes.ts";
 import { addExecutionRoutes } from "./execution-routes.ts";
@@ -113,6 +114,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       });
       addDagRoutes(rest, options);
       addDagRunRoutes(rest, options);
+      addBackfillRoutes(rest, options);
       addTaskInstanceRoutes(rest, options);
       addExplainRoutes(rest, options);
       addLogRoutes(rest, options);

@@ -7,7 +7,9 @@ import type { ObjectStore } from "../core/object-store.ts";
 import { createProbeService } from "../api/probe-server.ts";
 import { createApiService, type ApiOptions, type ApiService } from "../api/server.ts";
 import { loadSigningKeys } from "../api/signing-keys.ts";
+import { computeTimes } from "../dags/compute-times.ts";
 import { createDagProcessor } from "../dags/dag-processor.ts";
+import { DEFAULT_LIMITS } from "../dags/run-sealed.ts";
 import { mapStack } from "../dags/source-stack.ts";
 import type { AttemptLedger } from "../executors/executor.ts";
 import { systemClock } from "../lifecycle/clock.ts";
@@ -197,6 +199,13 @@ export async function composeApi(
     mapStack: async (bundleHash, stack) => {
       const { source_map } = await rules.versions.loadBundle(db, bundleHash);
       return mapStack(stack, source_map, bundleHash).stack;
+    },
+    computeTimes: async ({ dag_id, version_id, after, until, count }) => {
+      const { bundle_hash } = await rules.versions.loadVersion(db, version_id);
+      const { code, source_map } = await rules.versions.loadBundle(db, bundle_hash);
+      const bundle = { hash: bundle_hash, code, sourceMap: source_map };
+      const question = { dag_id, after: after.getTime(), until: until.getTime(), count };
+      return (await computeTimes(bundle, question, DEFAULT_LIMITS, clock)).times;
     },
     checkSchema: () => checkSchema(db, MIGRATIONS),
     trustedProxies: [],

@@ -6,6 +6,7 @@ import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
 import { addPoolCommands } from "./commands/pools.ts";
+import { addScheduleCommands } from "./commands/schedule-commands.ts";
 import { addSecretCommands } from "./commands/secrets.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
@@ -185,6 +186,7 @@ dags
 
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
 addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
+addScheduleCommands(program, dags, { readConfiguration: () => configure().configuration, readFormat, print });
 
 try {
   await program.parseAsync();

@@ -1,7 +1,14 @@
 // The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
 
 import { z } from "zod";
-import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES, WEIGHT_RULES } from "../core/definition.ts";
+import {
+  type DagDefinition,
+  type Expression,
+  RUN_FIELDS,
+  type Schedule,
+  TRIGGER_RULES,
+  WEIGHT_RULES,
+} from "../core/definition.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -36,6 +43,8 @@ const instant = z.iso.datetime({ offset: true });
 
 /** A year, in seconds. */
 const LONGEST_TIMEOUT = 31_536_000;
+/** A hundred years. */
+const LONGEST_INTERVAL = 3_155_760_000;
 
 const containerDefinition = z.strictObject({
   image: z.string().min(1),
@@ -79,15 +88,37 @@ export const taskDefinition = z.strictObject({
   wait_for_downstream: z.boolean().exactOptional(),
 });
 
+const expressionText = z.string().min(1).max(200);
+/** 300 years of days. */
+const MAX_TIMES = 100_000;
+
+export const schedule: z.ZodType<Schedule> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }),
+  z.strictObject({
+    kind: z.literal("crons"),
+    expressions: z.array(expressionText).min(1).max(100),
+    timezone: z.string(),
+  }),
+  z.strictObject({ kind: z.literal("interval"), seconds: z.number().min(1).max(LONGEST_INTERVAL), anchor: instant }),
+  z.strictObject({ kind: z.literal("once") }),
+  z.strictObject({ kind: z.literal("continuous") }),
+  z.strictObject({ kind: z.literal("times"), times: z.array(instant).min(1).max(MAX_TIMES) }),
+  z.strictObject({ kind: z.literal("custom"), timezone: z.string() }),
+]);
+
 export const dagDefinition: z.ZodType<DagDefinition> = z
   .strictObject({
     dag_id: dagId,
     description: z.string().nullable(),
     tags: z.array(z.string().max(100)),
-    schedule: z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
+    schedule: schedule.nullable(),
     start_date: instant.nullable(),
     end_date: instant.nullable(),
     catchup: z.boolean(),
+    intervals: z.literal("previous").exactOptional(),
+    jitter: z.number().positive().max(86_400).exactOptional(),
+    max_consecutive_failed_runs: z.int32().min(1).exactOptional(),
+    run_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
     max_active_runs: z.int32().min(1),
     max_active_tasks: z.int32().min(1),
     max_active_tasks_per_dag: limit.exactOptional(),

@@ -85,6 +85,8 @@ export const dagRunAnswer = z
     triggering_user_name: z.string().nullable(),
     bundle_version: z.string(),
     dag_versions: z.array(dagVersionAnswer),
+    /** The backfill that made or repeated it. */
+    backfill_id: z.int().nullable(),
     /** Why it is in its state, in one sentence, when that needs saying. */
     reason: z.string().nullable(),
   })

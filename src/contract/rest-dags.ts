@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { TRIGGER_RULES } from "../core/definition.ts";
+import { schedule } from "./definition.ts";
 import { freeObject, instant, orderByQuery, pageQuery, patternQuery, queryBoolean, queryInteger } from "./rest.ts";
 
 export const DAG_ORDER_FIELDS = ["dag_id", "is_paused", "last_parsed_time", "next_dagrun_run_after"] as const;
@@ -25,6 +26,8 @@ const dagFields = {
   dag_display_name: z.string(),
   description: z.string().nullable(),
   is_paused: z.boolean(),
+  /** Why it is paused, when no person did it. */
+  pause_reason: z.string().nullable(),
   /** Its file is gone: it takes no new runs. */
   is_stale: z.boolean(),
   has_import_errors: z.boolean(),
@@ -79,7 +82,7 @@ export const dagDetailsAnswer = z
     start_date: instant.nullable(),
     end_date: instant.nullable(),
     timezone: z.string().nullable(),
-    schedule: z.object({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
+    schedule: schedule.nullable(),
     /** JSON Schema of a run's conf; null: it takes none. */
     params_schema: freeObject.nullable(),
     is_paused_upon_creation: z.boolean(),

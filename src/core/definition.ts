@@ -115,7 +115,20 @@ export interface RetryBackoff {
   max?: number;
 }
 
-export type Schedule = { kind: "cron"; expression: string; timezone: string };
+/** Times are ISO instants. */
+export type Schedule =
+  | { kind: "cron"; expression: string; timezone: string }
+  /** A time that several of them name fires once. */
+  | { kind: "crons"; expressions: string[]; timezone: string }
+  | { kind: "interval"; seconds: number; anchor: string }
+  /** At the start, or when the DAG is first seen. */
+  | { kind: "once" }
+  /** When the former run has ended. */
+  | { kind: "continuous" }
+  /** In ascending order. */
+  | { kind: "times"; times: string[] }
+  /** A function of the author's: its times are computed ahead, in the sealed evaluator. */
+  | { kind: "custom"; timezone: string };
 
 export interface DagDefinition {
   dag_id: string;
@@ -127,6 +140,14 @@ export interface DagDefinition {
   start_date: string | null;
   end_date: string | null;
   catchup: boolean;
+  /** "previous": a run at each tick for the time since the tick before, which is its logical date. Absent: zero width. */
+  intervals?: "previous";
+  /** Seconds by which runs are created later than their tick, at most; each by its own share. Absent: none. */
+  jitter?: number;
+  /** Failed runs one after the other that pause the DAG. Absent: it is never paused. */
+  max_consecutive_failed_runs?: number;
+  /** Seconds that a run may take from its start. Absent: any time. */
+  run_timeout?: number;
   max_active_runs: number;
   /** Task instances of one run that may be queued or running at once. */
   max_active_tasks: number;

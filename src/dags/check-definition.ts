@@ -6,7 +6,7 @@ import { findContainerFaults } from "../core/container.ts";
 import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
-import { findScheduleFault } from "../core/timetable.ts";
+import { findScheduleFault } from "../core/ticks.ts";
 
 export interface DefinitionError extends FieldError {
   /** Ids that the author wrote near the fault, the nearest first. */

@@ -9,6 +9,7 @@ import { createWakeListener, type WakeTopic } from "../store/wake-up.ts";
 import type { SchedulerContext } from "./activity.ts";
 import { advanceRuns } from "./advance-runs.ts";
 import { cleanFinished } from "./clean-finished.ts";
+import { computeStaleTimes } from "./compute-times.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
 import { createLauncher } from "./launch-queued.ts";
 import { queueReady } from "./queue-ready.ts";
@@ -44,18 +45,21 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     launch,
     clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
   };
+  const times = loop("compute-times", SAFETY_INTERVAL_MS, () => computeStaleTimes(options));
   const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
   const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
     await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
     return { counts: {} };
   });
-  const loops = [...Object.values(topics), rescue, heartbeat];
+  const loops = [...Object.values(topics), times, rescue, heartbeat];
   const listener = createWakeListener({
     url: db.url,
     clock,
     log,
     onWake: (topic) => {
       if (topic !== "dags") topics[topic].wake();
+      // A new version comes with this topic, and may have a timetable to ask.
+      if (topic === "runs") times.wake();
     },
   });
   const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };

@@ -16,6 +16,7 @@ export { failWithoutRetry, skip } from "./outcome-errors.ts";
 export type { NotSerialisable } from "./output.ts";
 export type { PodOverride } from "./pod-override.ts";
 export type { Reference } from "./reference.ts";
+export type { CronExpression, Moment, ScheduleOption, Timetable } from "./schedule.ts";
 export type { Task } from "./create-task.ts";
 export type { SchemaOptions, ValueSchema } from "./task-schemas.ts";
 export type { SecretOptions, TaskSecrets } from "./task-secrets.ts";

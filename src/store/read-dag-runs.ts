@@ -41,6 +41,7 @@ export interface DagRunRow extends VersionRow {
   triggered_by: string;
   triggering_user_name: string | null;
   reason: string | null;
+  backfill_id: number | null;
 }
 
 export type RunRangeField = "run_after" | "logical_date" | "start_date" | "end_date";
@@ -83,7 +84,7 @@ const ORDER: Record<RunOrderField, string> = {
 
 const COLUMNS = `r.dag_id, r.dag_run_id, r.run_type, r.state, r.logical_date, r.data_interval_start, r.data_interval_end,
   r.run_after, r.queued_at, r.start_date, r.end_date, r.conf, r.params, r.note, r.triggered_by, r.triggering_user_name,
-  r.reason, ${VERSION_COLUMNS}`;
+  r.reason, r.backfill_id, ${VERSION_COLUMNS}`;
 const DETAILS = "join dag_version v on v.id = r.version_id";
 
 export async function listDagRuns(db: Queryable, filter: DagRunFilter): Promise<Page<DagRunRow>> {

@@ -104,7 +104,7 @@ async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituatio
     // Over dag_run_unfinished.
     text: `select count(*) filter (where state = 'running') as running,
         count(*) filter (where state = 'queued' and (run_after, id) < ($2::timestamptz, $3::bigint)) as ahead
-      from dag_run where dag_id = $1 and state in ('queued', 'running')`,
+      from dag_run where dag_id = $1 and state in ('queued', 'running') and backfill_id is null`,
     values: [facts.dag_id, run_after, facts.run_id],
   });
   return { dag_run_id, run_after, state, reason, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };

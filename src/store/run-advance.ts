@@ -13,6 +13,7 @@ import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -49,27 +50,31 @@ export async function startQueuedRuns(
       name: "start_queued_runs",
       text: `
         with due as (
-          select r.id, r.dag_id, r.run_after, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
+          select r.id, r.dag_id, r.run_after, r.backfill_id, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
             row_number() over (partition by r.dag_id, r.concurrency_key order by r.run_after, r.id) as key_place
           from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
-          where r.state = 'queued' and r.run_after <= $1 and not d.is_paused),
+            left join backfill b on b.id = r.backfill_id
+          where r.state = 'queued' and r.run_after <= $1 and not d.is_paused and b.is_paused is not true),
         -- Once for each DAG and key: a count for each candidate would make a backlog cost its square.
         active_keys as (
           select dag_id, concurrency_key, count(*) as runs from dag_run
           where state = 'running' and concurrency_key is not null group by dag_id, concurrency_key),
-        active as (select dag_id, count(*) as runs from dag_run where state = 'running' group by dag_id),
+        active as (select dag_id, count(*) as runs from dag_run where state = 'running' and backfill_id is null
+          group by dag_id),
         -- Places are given to those that their key does not hold back.
         candidate as (
-          select u.*, row_number() over (partition by u.dag_id order by u.run_after, u.id) as place
+          select u.*, row_number() over (partition by u.dag_id, u.backfill_id order by u.run_after, u.id) as place
           from due u left join active_keys k using (dag_id, concurrency_key)
           where u.concurrency_key is null or u.key_place <= u.concurrency_limit - coalesce(k.runs, 0)),
         chosen as (
           select c.id from candidate c left join active a using (dag_id)
-          where c.place <= c.max_active_runs - coalesce(a.runs, 0)
+          -- A backfill's runs are made within its own limit.
+          where c.backfill_id is not null or c.place <= c.max_active_runs - coalesce(a.runs, 0)
           order by c.run_after limit $2)
-        update dag_run set state = 'running', start_date = $1, reason = null
-        where id in (select id from chosen) and state = 'queued'
-        returning id, version_id, unfinished`,
+        update dag_run r set state = 'running', start_date = $1, reason = null,
+          timeout_at = $1::timestamptz + v.run_timeout * interval '1 second'
+        from dag_version v where v.id = r.version_id and r.id in (select id from chosen) and r.state = 'queued'
+        returning r.id, r.version_id, r.unfinished`,
       values: [now, limit],
     });
     for (const run of rows) {
@@ -220,6 +225,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     text: "update dag_run set state = $2, end_date = $3, reason = $4 where id = $1",
     values: [runId, state, now, reason],
   });
+  if (state === "failed") await pauseAfterFailures(tx, [runId]);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
 }

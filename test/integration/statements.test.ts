@@ -108,6 +108,13 @@ describe("what loops repeat", () => {
     "past_blockers",
     "due_dags",
     "next_due",
+    "overdue_runs",
+    "next_run_timeout",
+    "pause_after_failures",
+    "open_backfills",
+    "pending_backfill_dates",
+    "lock_runs_of_dates",
+    "claim_stale_times",
   ])("%s reads no whole table of history", async (name) => {
     const text = statements.find((statement) => statement.name === name)?.text;
     await client.query("set enable_seqscan = off");
