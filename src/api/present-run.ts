@@ -2,6 +2,7 @@
 
 import type { DagRunAnswer } from "../contract/rest-dag-runs.ts";
 import type { AttemptAnswer, OutcomeAnswer, TaskInstanceAnswer, TryAnswer } from "../contract/rest-task-instances.ts";
+import { allowedOnInstance, ALLOWED_ON_RUN } from "../core/allowed-actions.ts";
 import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
@@ -32,6 +33,7 @@ export function presentRun(row: DagRunRow): DagRunAnswer {
     bundle_version: row.bundle_hash,
     dag_versions: [presentVersion(row)],
     reason: row.reason,
+    allowed_actions: [...ALLOWED_ON_RUN[row.state]],
   };
 }
 
@@ -62,6 +64,7 @@ export function presentInstance(row: TaskInstanceRow): TaskInstanceAnswer {
     outcome: presentOutcome(row),
     retry_at: isoOf(row.retry_at),
     infrastructure_failures: row.infrastructure_failures,
+    allowed_actions: [...allowedOnInstance(row.state)],
   };
 }
 

@@ -54,6 +54,11 @@ export interface RunPlan {
   reason: string;
 }
 
+/** Whether an instance's reason says that a person decided on its state. */
+export function isByPerson(reason: string | null): reason is string {
+  return reason !== null && /^(marked \w+ by|cancelled by|taken over from) /.test(reason);
+}
+
 /** Ids, or one instance of a mapped task. */
 export interface ChosenTask {
   task_id: string;

@@ -25,7 +25,7 @@ export interface ClearRequest extends Spread {
   reason: string;
 }
 
-const FAILED: readonly (TaskState | null)[] = ["failed", "upstream_failed"];
+const FAILED: ReadonlySet<TaskState | null> = new Set<TaskState>(["failed", "upstream_failed"]);
 
 export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
   const move = planMove(run, request.newest);
@@ -39,8 +39,7 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
       return [clearOf(instance, graph, request.reason)];
     }
     const matches =
-      (!request.only_failed || FAILED.includes(instance.state)) &&
-      (!request.only_running || instance.state === "running");
+      (!request.only_failed || FAILED.has(instance.state)) && (!request.only_running || instance.state === "running");
     if (!matches || !isSelected(selection, instance) || !allowedOnInstance(instance.state).includes("clear")) return [];
     return [clearOf(instance, graph, request.reason)];
   });

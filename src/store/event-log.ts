@@ -69,7 +69,7 @@ export interface EventFilter extends PageSize {
   id?: number | undefined;
   dag_id?: string | undefined;
   run_id?: string | undefined;
-  task_id?: string | undefined;
+  task_ids?: string[] | undefined;
   map_index?: number | undefined;
   owner?: string | undefined;
   event?: string | undefined;
@@ -95,7 +95,7 @@ export async function listEvents(db: Queryable, filter: EventFilter): Promise<Pa
       { sql: "e.id = $", value: filter.id },
       { sql: "e.dag_id = $", value: filter.dag_id },
       { sql: "e.dag_run_id = $", value: filter.run_id },
-      { sql: "e.task_id = $", value: filter.task_id },
+      { sql: "e.task_id = any ($::text[])", value: filter.task_ids },
       { sql: "e.map_index = $", value: filter.map_index },
       { sql: "e.owner = $", value: filter.owner },
       { sql: "e.event = $", value: filter.event },

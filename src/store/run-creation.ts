@@ -6,6 +6,7 @@ import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
 import { type Database, type Queryable, sqlState } from "./database.ts";
+import { recordEvents } from "./event-log.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface ManualRun {
@@ -67,6 +68,8 @@ export async function createManualRun(
         dag.definition,
         now,
       );
+      const { dag_id, user: owner, conf } = run;
+      await recordEvents(tx, [{ event: "trigger_dag_run", dag_id, dag_run_id: runId, owner, extra: { conf } }], now);
       await notifyWork(tx, "runs");
       return { id, dag_run_id: runId };
     } catch (error) {

@@ -77,10 +77,7 @@ async function readRuns(tx: Queryable, versions: VersionCache, runs: readonly Ru
     runs.map(async (run) => ({
       ...run,
       graph: (await versions.loadVersion(tx, run.version_id)).graph,
-      instances: (byRun.get(run.id) ?? []).map(({ run_id: _, ...one }) => ({
-        ...one,
-        attempt: open.get(one.id) ?? null,
-      })),
+      instances: (byRun.get(run.id) ?? []).map((one) => ({ ...one, attempt: open.get(one.id) ?? null })),
     })),
   );
 }

@@ -276,6 +276,11 @@ describe("at any instant, in any order", () => {
           );
           const launched: { attempt_id: string }[] = [];
           const started: Awaited<ReturnType<StoreBundle["start"]>>[] = [];
+          /** Refused when someone ended it meanwhile. */
+          const startIfWanted = async (attemptId: string) => {
+            const one = await store.start(attemptId).catch(() => null);
+            if (one) started.push(one);
+          };
           for (const { do: what, at } of steps) {
             const id = `t${at % nodes.length}`;
             switch (what) {
@@ -287,12 +292,7 @@ describe("at any instant, in any order", () => {
                 break;
               case "start": {
                 const next = launched.shift();
-                // Refused when someone ended it meanwhile.
-                if (next)
-                  await store.start(next.attempt_id).then(
-                    (one) => started.push(one),
-                    () => {},
-                  );
+                if (next) await startIfWanted(next.attempt_id);
                 break;
               }
               case "finish": {
@@ -322,11 +322,7 @@ describe("at any instant, in any order", () => {
             }
             expect(await findFaults(run)).toEqual([]);
           }
-          for (const one of launched)
-            await store.start(one.attempt_id).then(
-              (next) => started.push(next),
-              () => {},
-            );
+          for (const one of launched) await startIfWanted(one.attempt_id);
           for (const one of started) await store.finish(one).catch(() => {});
           // What was launched and then unwanted ends by its executor, which is not here.
           const claim = { executor: "local", holder: "test", limit: 100, leaseMs: 0 };
