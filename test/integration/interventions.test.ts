@@ -9,6 +9,7 @@ import { claimStops } from "../../src/store/attempt-stop.ts";
 import { recordHeartbeat } from "../../src/store/heartbeats.ts";
 import { intervene, type Intervention } from "../../src/store/intervene.ts";
 import { restartCleared } from "../../src/store/restart-cleared.ts";
+import { advanceNextRun } from "../../src/store/run-advance.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -249,6 +250,33 @@ describe("marking", () => {
 });
 
 describe("at any instant, in any order", () => {
+  it("interventions, ends and advances run into each other, and nothing is lost", async () => {
+    const middle = Array.from({ length: 20 }, (_, index) => taskOf(`m${index}`, ["a"]));
+    const ids = middle.map((task) => task.task_id);
+    const run = await begin([taskOf("a"), ...middle, taskOf("z", ids, { trigger_rule: "all_done" })]);
+    await store.settle();
+    const [first] = await store.launch();
+    await store.finish(await store.start(first?.attempt_id ?? ""));
+    await store.settle();
+    const started = await Promise.all((await store.launch()).map(({ attempt_id }) => store.start(attempt_id)));
+    await Promise.all([
+      ...started.map((attempt) => store.finish(attempt).catch(() => {})),
+      ...ids.slice(0, 6).map((id) => act(run, clear([id], ALONE))),
+      ...ids.slice(6, 9).map((id) => act(run, mark([id], "failed"))),
+      ...Array.from({ length: 10 }, () => advanceNextRun(store.db, store.rules.versions, store.now())),
+      ...Array.from({ length: 4 }, () => store.settle()),
+    ]);
+    await restartAll();
+    await store.workThrough();
+    expect(await findFaults(run)).toEqual([]);
+    expect(await store.runState(run.id)).toBe("success");
+    const { rows } = await store.db.query({
+      text: "select count(*) from attempt a join task_instance t on t.id = a.task_instance_id where t.run_id = $1 and outcome is null",
+      values: [run.id],
+    });
+    expect(rows).toEqual([{ count: 0 }]);
+  });
+
   it("counters are those of a count from scratch, and every run comes to its end", async () => {
     const node = fc.record({
       upstream: fc.array(fc.nat(7), { maxLength: 3 }),
