@@ -140,6 +140,21 @@ create table dag_version (
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
+create table event_log (
+  id bigint generated always as identity not null,
+  "when" timestamp with time zone not null,
+  event text not null,
+  dag_id text,
+  dag_run_id text,
+  task_id text,
+  map_index integer,
+  try_number integer,
+  logical_date timestamp with time zone,
+  owner text,
+  extra jsonb,
+  constraint event_log_pkey PRIMARY KEY (id)
+);
+
 create table import_error (
   id bigint generated always as identity not null,
   filename text not null,
@@ -274,6 +289,7 @@ CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE 
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
+CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_requested_at) WHERE ((stop_requested_at IS NOT NULL) AND (state <> 'finished'::text));
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
@@ -282,8 +298,11 @@ CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = '
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
+CREATE INDEX event_log_when ON public.event_log USING btree ("when");
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX task_instance_restarting ON public.task_instance USING btree (run_id) WHERE ((state = 'restarting'::text) AND (retry_at IS NOT NULL));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);
 CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id, scheduled_at, id) WHERE (state = 'scheduled'::text);
 CREATE INDEX task_instance_to_count ON public.task_instance USING btree (run_id) WHERE ((NOT counted) AND (state = ANY (ARRAY['success'::text, 'failed'::text, 'upstream_failed'::text, 'skipped'::text, 'removed'::text])));
