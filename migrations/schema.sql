@@ -194,6 +194,21 @@ create table dag_version (
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
+create table event_log (
+  id bigint generated always as identity not null,
+  "when" timestamp with time zone not null,
+  event text not null,
+  dag_id text,
+  dag_run_id text,
+  task_id text,
+  map_index integer,
+  try_number integer,
+  logical_date timestamp with time zone,
+  owner text,
+  extra jsonb,
+  constraint event_log_pkey PRIMARY KEY (id)
+);
+
 create table import_error (
   id bigint generated always as identity not null,
   filename text not null,
@@ -358,6 +373,7 @@ CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE 
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
+CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_requested_at) WHERE ((stop_requested_at IS NOT NULL) AND (state <> 'finished'::text));
 CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
 CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
 CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
@@ -371,10 +387,13 @@ CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
+CREATE INDEX event_log_when ON public.event_log USING btree ("when");
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX task_instance_restarting ON public.task_instance USING btree (run_id) WHERE ((state = 'restarting'::text) AND (retry_at IS NOT NULL));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);
 CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id, scheduled_at, id) WHERE (state = 'scheduled'::text);
 CREATE INDEX task_instance_to_admit ON public.task_instance USING btree (scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NULL) AND (waits_for IS NULL));

@@ -2,6 +2,7 @@
 
 import type { DagRunAnswer } from "../contract/rest-dag-runs.ts";
 import type { AttemptAnswer, OutcomeAnswer, TaskInstanceAnswer, TryAnswer } from "../contract/rest-task-instances.ts";
+import { allowedOnInstance, ALLOWED_ON_RUN } from "../core/allowed-actions.ts";
 import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
@@ -33,6 +34,7 @@ export function presentRun(row: DagRunRow): DagRunAnswer {
     dag_versions: [presentVersion(row)],
     backfill_id: row.backfill_id,
     reason: row.reason,
+    allowed_actions: [...ALLOWED_ON_RUN[row.state]],
   };
 }
 
@@ -66,6 +68,7 @@ export function presentInstance(row: TaskInstanceRow): TaskInstanceAnswer {
     pool: row.pool,
     pool_slots: row.pool_slots,
     priority_weight: row.priority_weight,
+    allowed_actions: [...allowedOnInstance(row.state)],
   };
 }
 

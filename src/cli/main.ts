@@ -10,6 +10,7 @@ import { addScheduleCommands } from "./commands/schedule-commands.ts";
 import { addSecretCommands } from "./commands/secrets.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
+import { addInterventionCommands } from "./intervention-commands.ts";
 
 const USAGE_CODES = new Set(["invalid_request", "invalid_configuration", "invalid_params", "invalid_dag"]);
 
@@ -187,11 +188,13 @@ dags
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
 addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
 addScheduleCommands(program, dags, { readConfiguration: () => configure().configuration, readFormat, print });
+addInterventionCommands({ program, dags, readSettings: () => configure().configuration, readFormat, print });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  // A command may have set its own code for trouble.
+  process.exitCode = Math.max(report(error), Number(process.exitCode ?? 0));
 }
 
 /** Prints what went wrong, in one line where it can be; returns the exit code. */

@@ -1,6 +1,7 @@
 // Runs in the REST API, and what triggers one.
 
 import { z } from "zod";
+import { RUN_ACTIONS } from "../core/allowed-actions.ts";
 import { RUN_STATES, RUN_TYPES } from "../core/states.ts";
 import { ANY, freeObject, instant, orderByQuery, pageQuery, patternQuery, rangeQuery } from "./rest.ts";
 
@@ -30,7 +31,7 @@ export const dagRunsQuery = z.strictObject({
 
 export const dagRunPath = z.strictObject({ dag_id: z.string(), dag_run_id: z.string() });
 
-const runId = z
+export const runId = z
   .string()
   .min(1)
   .max(250)
@@ -89,6 +90,8 @@ export const dagRunAnswer = z
     backfill_id: z.int().nullable(),
     /** Why it is in its state, in one sentence, when that needs saying. */
     reason: z.string().nullable(),
+    /** What may be done to it in its state. */
+    allowed_actions: z.array(z.enum(RUN_ACTIONS)),
   })
   .meta({ id: "DagRun" });
 export type DagRunAnswer = z.infer<typeof dagRunAnswer>;

@@ -172,7 +172,7 @@ const CASES: [Cause, Change, string][] = [
   [
     "restarting",
     { instance: { state: "restarting" } },
-    'Task "load" was restarted, and its old attempt is being stopped.',
+    'Task "load" waits for its old attempt to end: it was cleared.',
   ],
   ["launch_queue", queued({}), 'Task "load" waits since 2026-03-01T11:59:00Z (60 s ago) for a scheduler to launch it.'],
   ["launch_queue", { instance: { state: "queued" } }, 'Task "load" is queued, and its attempt is being made.'],

@@ -14,6 +14,7 @@ import { createAndStartRuns } from "./create-due-runs.ts";
 import { createLauncher } from "./launch-queued.ts";
 import { queueReady } from "./queue-ready.ts";
 import { rescueLost } from "./rescue-lost.ts";
+import { stopAttempts } from "./stop-attempts.ts";
 
 export interface SchedulerOptions extends SchedulerContext {
   hostname: string;
@@ -43,6 +44,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),
     queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
     launch,
+    stop: loop("stop-attempts", SAFETY_INTERVAL_MS, () => stopAttempts(options)),
     clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
   };
   const times = loop("compute-times", SAFETY_INTERVAL_MS, () => computeStaleTimes(options));

@@ -5,6 +5,7 @@ import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
+import { notifyWork } from "./wake-up.ts";
 
 export interface ClaimedAttempt {
   attempt_id: string;
@@ -77,7 +78,7 @@ export async function recordLaunches(
   const ended = records.filter((record) => record.kind === "ended");
   await db.transaction(async (tx) => {
     if (launched.length > 0) {
-      await tx.query({
+      const { rows } = await tx.query<{ is_unwanted: boolean }>({
         name: "record_launched",
         text: `
           update attempt a set pod_uid = coalesce(a.pod_uid, l.pod_uid), launched_at = coalesce(a.launched_at, $3),
@@ -85,9 +86,11 @@ export async function recordLaunches(
             waiting_kind = case when a.state = 'launching' then null else a.waiting_kind end,
             waiting_reason = case when a.state = 'launching' then null else a.waiting_reason end,
             waiting_since = case when a.state = 'launching' then null else a.waiting_since end
-          from unnest($1::uuid[], $2::text[]) as l (id, pod_uid) where a.id = l.id`,
+          from unnest($1::uuid[], $2::text[]) as l (id, pod_uid) where a.id = l.id
+          returning a.stop_requested_at is not null as is_unwanted`,
         values: [launched.map((record) => record.attempt_id), launched.map((record) => record.pod_uid), now],
       });
+      if (rows.some((row) => row.is_unwanted)) await notifyWork(tx, "stop");
     }
     if (putOff.length > 0) {
       await tx.query({

@@ -28,6 +28,7 @@ export async function deleteOldHistory(db: Database, before: Date, signal: Abort
     text: `delete from dag_bundle b where b.created_at < $1 and not exists (select from dag_version v where v.bundle_hash = b.hash)`,
     values: [before],
   });
+  await db.query({ text: `delete from event_log where "when" < $1`, values: [before] });
   return { runs, versions: versions.rowCount, bundles: bundles.rowCount };
 }
 

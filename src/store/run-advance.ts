@@ -24,7 +24,7 @@ export interface AdvanceCounts extends Record<string, number> {
   ended: number;
 }
 
-interface LockedRun {
+export interface LockedRun {
   id: number;
   version_id: number;
   unfinished: number;
@@ -77,6 +77,8 @@ export async function startQueuedRuns(
         returning r.id, r.version_id, r.unfinished`,
       values: [now, limit],
     });
+    // Of a run that people have changed, finished instances are still to be counted.
+    if (rows.length > 0) await notifyWork(tx, "advance");
     for (const run of rows) {
       const { graph } = await versions.loadVersion(tx, run.version_id);
       await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
@@ -107,22 +109,31 @@ export async function advanceNextRun(db: Database, versions: VersionCache, now: 
     const run = rows[0];
     if (!run) return null;
     const { graph } = await versions.loadVersion(tx, run.version_id);
-    const finished = await tx.query<FinishedInstance>({
-      name: "count_finished",
-      text: `update task_instance set counted = true
-        where run_id = $1 and not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')
-        returning task_id, state`,
-      values: [run.id],
-    });
-    run.unfinished -= finished.rowCount;
-    const waiting = await growCounters(tx, run.id, graph, finished.rows);
+    const { counted, waiting } = await countFinished(tx, run, graph);
     const settled = await settleRun(tx, run, graph, waiting, now);
-    return { runs: 1, counted: finished.rowCount, ...settled };
+    return { runs: 1, counted, ...settled };
   });
 }
 
+/** Adds finished instances to their downstream's counters, and takes them off `run.unfinished`. */
+export async function countFinished(
+  tx: Queryable,
+  run: LockedRun,
+  graph: DagGraph,
+): Promise<{ counted: number; waiting: WaitingInstance[] }> {
+  const finished = await tx.query<FinishedInstance>({
+    name: "count_finished",
+    text: `update task_instance set counted = true
+      where run_id = $1 and not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')
+      returning task_id, state`,
+    values: [run.id],
+  });
+  run.unfinished -= finished.rowCount;
+  return { counted: finished.rowCount, waiting: await growCounters(tx, run.id, graph, finished.rows) };
+}
+
 /** Performs what follows from changed instances until nothing more does. */
-async function settleRun(
+export async function settleRun(
   tx: Queryable,
   run: LockedRun,
   graph: DagGraph,
@@ -153,7 +164,7 @@ async function settleRun(
 }
 
 /** Instances that no upstream holds back. */
-async function readUnblocked(tx: Queryable, runId: number, graph: DagGraph): Promise<WaitingInstance[]> {
+export async function readUnblocked(tx: Queryable, runId: number, graph: DagGraph): Promise<WaitingInstance[]> {
   const always = [...graph.tasks.values()].filter((task) => task.trigger_rule === "always").map((task) => task.task_id);
   const { rows } = await tx.query<InstanceRow>({
     name: "read_unblocked",
@@ -233,7 +244,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
 const INSTANCE_COLUMNS = `t.id, t.task_id, t.map_index, t.upstream_total, t.upstream_success, t.upstream_failed,
   t.upstream_upstream_failed, t.upstream_skipped, t.upstream_removed`;
 
-interface InstanceRow {
+export interface InstanceRow {
   id: string;
   task_id: string;
   map_index: number;
@@ -245,7 +256,7 @@ interface InstanceRow {
   upstream_removed: number;
 }
 
-function toWaiting(row: InstanceRow): WaitingInstance {
+export function toWaiting(row: InstanceRow): WaitingInstance {
   return {
     id: row.id,
     task_id: row.task_id,

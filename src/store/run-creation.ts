@@ -7,6 +7,7 @@ import { readRunKey } from "../core/task-lane.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
+import { recordEvents } from "./event-log.ts";
 import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -72,6 +73,8 @@ export async function createManualRun(
     if (id === null) {
       throw failure("already_exists", `DAG "${run.dag_id}" already has a run with id "${runId}" or that logical date`);
     }
+    const { dag_id, user: owner, conf } = run;
+    await recordEvents(tx, [{ event: "trigger_dag_run", dag_id, dag_run_id: runId, owner, extra: { conf } }], now);
     await notifyWork(tx, "runs");
     return { id, dag_run_id: runId };
   });

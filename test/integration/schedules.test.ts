@@ -96,10 +96,10 @@ describe("the kinds of schedules", () => {
 
   it("does not create runs of paused DAGs, and the latest missed one afterwards", async () => {
     await saveScheduled(HOURLY);
-    await setDagPaused(store.db, "d", true, store.now());
+    await setDagPaused(store.db, "d", true, null, store.now());
     store.pass(5 * 3600);
     expect(await createAll()).toBe(0);
-    await setDagPaused(store.db, "d", false, store.now());
+    await setDagPaused(store.db, "d", false, null, store.now());
     expect(await createAll()).toBe(1);
     expect(await listRuns()).toMatchObject([{ logical: "2026-11-21T13:00:00.000Z" }]);
   });
@@ -166,7 +166,7 @@ describe("max_consecutive_failed_runs", () => {
     await store.save(dagOf("d", [taskOf("a")], { max_consecutive_failed_runs: 2 }));
     await runOnce(fail);
     await runOnce(fail);
-    await setDagPaused(store.db, "d", false, store.now());
+    await setDagPaused(store.db, "d", false, null, store.now());
     expect(await readPause()).toEqual({ paused: false, reason: null });
     await runOnce(fail);
     expect(await readPause()).toMatchObject({ paused: false });

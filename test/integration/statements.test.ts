@@ -94,6 +94,8 @@ describe("what loops repeat", () => {
     "open_attempts",
     "lock_open_attempts",
     "lock_run_to_advance",
+    "lock_run_to_restart",
+    "claim_stops",
     "count_finished",
     "start_queued_runs",
     "next_queued_run",
