@@ -1,11 +1,11 @@
 // What runs in a simulated pod: the real worker as a child process with the pod's environment, or, for tasks that bring an
 // image of their own, a wait and an exit code.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { ANNOTATIONS } from "../../src/kubernetes/pod-labels.ts";
+import { spawnTied } from "./child.ts";
 import type { Ledger } from "./ledger.ts";
 import type { SoakPod } from "./pod-api.ts";
 
@@ -15,6 +15,8 @@ const WORKER_PATH = "/opt/windlass/dist/worker.js";
 export interface End {
   exitCode: number;
   signal: number | null;
+  /** The end of what it wrote. */
+  lastWords: string;
 }
 
 export interface Container {
@@ -26,6 +28,8 @@ export interface Container {
   kill(signal: NodeJS.Signals): void;
 }
 
+/** As the kubelet keeps for terminationMessagePolicy FallbackToLogsOnError. */
+const LAST_WORDS = 2048;
 const SIGNALS: Partial<Record<NodeJS.Signals, number>> = { SIGKILL: 9, SIGTERM: 15 };
 
 export function startContainer(pod: SoakPod, ledger: Ledger): Container {
@@ -35,14 +39,19 @@ export function startContainer(pod: SoakPod, ledger: Ledger): Container {
 }
 
 function startWorker(pod: SoakPod, env: readonly { name: string; value: string }[]): Container {
-  const child = spawn(process.execPath, [WORKER], {
+  const child = spawnTied(process.execPath, [WORKER], {
     env: { ...Object.fromEntries(env.map(({ name, value }) => [name, value])), HOSTNAME: pod.metadata.name },
-    stdio: "ignore",
   });
-  const ended = once(child, "exit").then((values): End => {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output = (output + text).slice(-LAST_WORDS);
+    });
+  }
+  const ended = once(child, "close").then((values): End => {
     const [code, signal] = values as [number | null, NodeJS.Signals | null];
     const number = signal === null ? null : (SIGNALS[signal] ?? 1);
-    return { exitCode: code ?? 128 + (number ?? 0), signal: number };
+    return { exitCode: code ?? 128 + (number ?? 0), signal: number, lastWords: output };
   });
   return {
     worker: `${pod.metadata.name}/${child.pid}`,
@@ -69,9 +78,9 @@ function playContainer(pod: SoakPod, { command, env }: Main, ledger: Ledger): Co
   const live = async (): Promise<End> => {
     ledger.note({ event: "begin", ...place });
     await systemClock.sleep(ms, killed.signal);
-    if (by !== null) return { exitCode: 128 + (SIGNALS[by] ?? 0), signal: SIGNALS[by] ?? null };
+    if (by !== null) return { exitCode: 128 + (SIGNALS[by] ?? 0), signal: SIGNALS[by] ?? null, lastWords: "" };
     ledger.note({ event: exitCode === 0 || exitCode === 99 ? "end" : "throw", ...place });
-    return { exitCode, signal: null };
+    return { exitCode, signal: null, lastWords: "" };
   };
   return {
     worker,

@@ -1,7 +1,7 @@
 // An etcd and a kube-apiserver of the soak's own, on free ports of loopback: beside any other cluster of this machine. The
 // binaries are those of the cluster harness (test/cluster/cluster build).
 
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { access, mkdir, writeFile } from "node:fs/promises";
@@ -12,6 +12,7 @@ import { promisify } from "node:util";
 import type { KubernetesHttp } from "../../src/kubernetes/http.ts";
 import { connect } from "../support/api-server.ts";
 import { pollUntil } from "../cluster/support/poll.ts";
+import { spawnTied } from "./child.ts";
 
 const run = promisify(execFile);
 const READY_MS = 60_000;
@@ -75,7 +76,7 @@ export async function startControlPlane(folder: string): Promise<ControlPlane> {
   const processes = new Map<PlaneComponent, ChildProcess>();
   const output = createWriteStream(join(folder, "control-plane.log"), { flags: "a" });
   const start = (name: PlaneComponent) => {
-    const child = spawn(join(bin, name), commands[name], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawnTied(join(bin, name), commands[name], { cwd: folder });
     child.stdout.pipe(output, { end: false });
     child.stderr.pipe(output, { end: false });
     processes.set(name, child);

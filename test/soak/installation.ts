@@ -25,6 +25,7 @@ export interface Installation {
   /** Starts that ended before the process worked. */
   refusedStarts(): number;
   rest(): Promise<RestClient>;
+  /** May be repeated. */
   stop(): Promise<void>;
 }
 
@@ -95,6 +96,11 @@ export async function startInstallation({ folder, plane, database, env }: Instal
   const schedulers = [await startScheduler("scheduler-1"), await startScheduler("scheduler-2")];
   const members = [...schedulers, ...apis];
   await Promise.all(members.map((one) => one.waitUntilReady()));
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    await Promise.all(members.map((one) => one.stop()));
+    await Promise.all([...proxies.values()].map((proxy) => proxy.close()));
+  };
   return {
     namespace,
     schedulers,
@@ -108,9 +114,6 @@ export async function startInstallation({ folder, plane, database, env }: Instal
       const { access_token } = await anonymous.post("/auth/token", account, tokenAnswer);
       return createRestClient(apiUrl, access_token);
     },
-    stop: async () => {
-      await Promise.all(members.map((one) => one.stop()));
-      await Promise.all([...proxies.values()].map((proxy) => proxy.close()));
-    },
+    stop: () => (stopping ??= stop()),
   };
 }

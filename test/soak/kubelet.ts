@@ -107,7 +107,7 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
   const terminate = async (resident: Resident, graceSeconds: number): Promise<void> => {
     resident.deleting.abort();
     const { container } = resident;
-    if (resident.done) return endDeleted(resident, { exitCode: 0, signal: null });
+    if (resident.done) return endDeleted(resident, { exitCode: 0, signal: null, lastWords: "" });
     if (container === null) return;
     container.kill(graceSeconds === 0 ? "SIGKILL" : "SIGTERM");
     await Promise.race([container.ended, systemClock.sleep(graceSeconds * 1_000, stopping.signal)]);
@@ -198,10 +198,11 @@ function statusOf(pod: SoakPod, state: JsonObject): JsonObject {
   return { name: "base", image, imageID: image, ready: false, restartCount: 0, state };
 }
 
-function endedStatus({ pod, startedAt, fate }: Resident, { exitCode, signal }: End): JsonObject {
+function endedStatus({ pod, startedAt, fate }: Resident, { exitCode, signal, lastWords }: End): JsonObject {
   const reason = fate === "memory" ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error";
   const terminated: JsonObject = { exitCode, reason, startedAt, finishedAt: wholeSeconds(new Date()) };
   if (signal !== null) terminated["signal"] = signal;
+  if (exitCode !== 0 && lastWords !== "") terminated["message"] = lastWords;
   return {
     phase: exitCode === 0 ? "Succeeded" : "Failed",
     ...(fate === "evicted" ? { reason: "Evicted", message: "The node was low on resource: memory." } : {}),

@@ -1,11 +1,12 @@
 // One of the installation's processes through all its lives: started as in production, started again when it ends, as a
 // Deployment would. An end that no fault meant is a crash.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/lifecycle/clock.ts";
+import { spawnTied } from "./child.ts";
 
 const COMMAND = fileURLToPath(new URL("../../bin/windlass", import.meta.url));
 const RESTART_MS = 500;
@@ -58,13 +59,13 @@ export function startMember(options: MemberOptions): Member {
   let life: Life | null = null;
   let lives = 0;
   let stopped = false;
-  let waiters: (() => void)[] = [];
+  const waiters: (() => void)[] = [];
 
   const begin = () => {
     if (stopped) return;
     lives += 1;
     output.write(`--- life ${lives}\n`);
-    const child = spawn(COMMAND, [options.role], { env: options.env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawnTied(COMMAND, [options.role], { env: options.env });
     const current: Life = { child, ended: once(child, "close"), ready: false, intended: false, lines: [] };
     life = current;
     for (const stream of [child.stdout, child.stderr]) {
