@@ -85,11 +85,12 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
     processes -= 1;
     resident.done = true;
     await told;
-    // A worker's 0 says that its report was accepted; a bare container's counts once the API server knows it.
+    // A worker's 0 says that its report was accepted; a bare container's counts once the API server knows it. Another code
+    // of its own may be the answer to a signal, so that a pod that was told to go is repeated.
     const accepted = container.bare ? false : end.exitCode === 0;
     if (!container.bare) ledger.noteExit(container.worker, end.exitCode, accepted);
     const published = resident.isolated ? false : await api.setStatus(pod, endedStatus(resident, end));
-    if (container.bare) ledger.noteExit(container.worker, end.exitCode, published && end.signal === null);
+    if (container.bare) ledger.noteExit(container.worker, end.exitCode, published && end.exitCode === 0);
     if (resident.deleting.signal.aborted) await endDeleted(resident, end);
   };
 
