@@ -27,6 +27,12 @@ export interface SoakKubelet {
   freeze(uid: string, ms: number): Promise<void>;
   /** The node can no longer be reached: its container goes on, and nothing is heard of it. */
   isolate(uid: string): void;
+  /** Pods whose container was told to end while it ran. */
+  terminated(): string[];
+  /** Of pods that existed one after the other. */
+  namesUsedTwice(): string[];
+  /** Resolves with the next pod that is seen for the first time. */
+  nextPod(): Promise<SoakPod>;
   /** Containers that run, those of isolated nodes included. */
   processes(): number;
   stop(): Promise<void>;
@@ -47,6 +53,9 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
   const stopping = new AbortController();
   const api = createPodApi(http, namespace, NODE, stopping.signal);
   const residents = new Map<string, Resident>();
+  const terminated: string[] = [];
+  const uids = new Map<string, Set<string>>();
+  let awaiting: ((pod: SoakPod) => void)[] = [];
   let processes = 0;
 
   const live = async (resident: Resident): Promise<void> => {
@@ -110,6 +119,7 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
     const { container } = resident;
     if (resident.done) return endDeleted(resident, { exitCode: 0, signal: null, lastWords: "" });
     if (container === null) return;
+    terminated.push(resident.pod.metadata.name);
     container.kill(graceSeconds === 0 ? "SIGKILL" : "SIGTERM");
     await Promise.race([container.ended, systemClock.sleep(graceSeconds * 1_000, stopping.signal)]);
     if (!resident.done) container.kill("SIGKILL");
@@ -133,6 +143,10 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
         resident.pod = pod;
         if (!known) {
           residents.set(pod.metadata.uid, resident);
+          const { name, uid } = pod.metadata;
+          uids.set(name, (uids.get(name) ?? new Set()).add(uid));
+          for (const tell of awaiting) tell(pod);
+          awaiting = [];
           void live(resident);
         }
         if (pod.metadata.deletionTimestamp !== undefined && !resident.deleting.signal.aborted && !resident.isolated) {
@@ -179,6 +193,9 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
       const resident = find(uid);
       if (resident) resident.isolated = true;
     },
+    terminated: () => terminated,
+    namesUsedTwice: () => [...uids].flatMap(([name, seen]) => (seen.size > 1 ? [name] : [])),
+    nextPod: () => new Promise((resolve) => awaiting.push(resolve)),
     processes: () => processes,
     stop: async () => {
       stopping.abort();
