@@ -27,7 +27,7 @@ export interface SoakKubelet {
   freeze(uid: string, ms: number): Promise<void>;
   /** The node can no longer be reached: its container goes on, and nothing is heard of it. */
   isolate(uid: string): void;
-  /** Pods whose container was told to end while it ran. */
+  /** Pods whose container was told to end before it had done its work. */
   terminated(): string[];
   /** Of pods that existed one after the other. */
   namesUsedTwice(): string[];
@@ -113,13 +113,17 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
     await api.finalize(resident.pod);
   };
 
+  /** Its code has run, and its report may have been taken note of: then its pod is no longer needed. */
+  const hasActed = ({ worker }: Container): boolean =>
+    ledger.entries().some((entry) => entry.worker === worker && entry.event !== "begin");
+
   /** SIGTERM, and SIGKILL after the grace. */
   const terminate = async (resident: Resident, graceSeconds: number): Promise<void> => {
     resident.deleting.abort();
     const { container } = resident;
     if (resident.done) return endDeleted(resident, { exitCode: 0, signal: null, lastWords: "" });
     if (container === null) return;
-    terminated.push(resident.pod.metadata.name);
+    if (!hasActed(container)) terminated.push(resident.pod.metadata.name);
     container.kill(graceSeconds === 0 ? "SIGKILL" : "SIGTERM");
     await Promise.race([container.ended, systemClock.sleep(graceSeconds * 1_000, stopping.signal)]);
     if (!resident.done) container.kill("SIGKILL");
