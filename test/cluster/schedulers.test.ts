@@ -156,6 +156,5 @@ describe.skipIf(!ownsCluster)("schedulers", { timeout: 300_000 }, () => {
     );
     await begin("soak_chain", 2);
     await expectNoTrace();
-    expect((await readLease()).token).toBe(after.token);
   });
 });
