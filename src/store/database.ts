@@ -47,8 +47,6 @@ const MAX_REPEATS = 3;
 const STATEMENT_DEADLINE_MS = 30_000;
 // A process that stands still inside a transaction, or cannot be reached any more, holds its locks no longer than this.
 const IDLE_TRANSACTION_SECONDS = 15;
-// Sent with the begin, in one message: nothing is left on the connection, so that a pooler may lie between.
-const BEGIN = `begin; set local idle_in_transaction_session_timeout = '${IDLE_TRANSACTION_SECONDS}s'`;
 const CLOSE_MS = 2_000;
 
 /** query_timeout is pg's own, and missing in its types. */
@@ -85,7 +83,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     const client = await pool.connect().catch(throwUnavailable);
     let broken = false;
     try {
-      await query(client, { text: BEGIN });
+      // In one message, and local: nothing is left on the connection, so that a pooler may lie between.
+      await query(client, {
+        text: `begin; set local idle_in_transaction_session_timeout = '${IDLE_TRANSACTION_SECONDS}s'`,
+      });
       const value = await work({ query: (statement) => query(client, statement) });
       await query(client, { text: "commit" });
       return value;

@@ -41,7 +41,7 @@ export async function migrate(db: Database, folder: string, now: Date, log: Logg
     const pending = findPending(migrations, await readApplied(tx));
     for (const { version, name, sql, checksum } of pending) {
       log.info({ migration: name }, "applying migration");
-      await tx.query({ text: sql, unhurried: true });
+      await tx.query({ unhurried: true, text: sql });
       await tx.query({
         text: "insert into migration (version, name, checksum, applied_at) values ($1, $2, $3, $4)",
         values: [version, name, checksum, now],
