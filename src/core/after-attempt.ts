@@ -70,7 +70,7 @@ export function decideAfterAttempt(
           state: "failed",
           infrastructure_failures: failures,
           retry_in: null,
-          reason: `${outcome.reason} (the cluster failed it ${failures} times, its budget is ${infrastructureBudget})`,
+          reason: `${outcome.reason} (the cluster failed it ${failures === 1 ? "once" : `${failures} times`}, its budget is ${infrastructureBudget})`,
         };
       }
       const wait = relaunchDelay(failures);

@@ -2,6 +2,7 @@
 // The worker's own report is recorded apart and wins; what is said here counts only when there is none.
 // Precedence: exit 0, out of memory, what the pod says of its end, what interrupted the container, the exit code.
 
+import { GAVE_UP, HEAP_EXHAUSTED } from "./last-words.ts";
 import type { Outcome, OutcomeKind } from "./outcome.ts";
 import {
   type ContainerSnapshot,
@@ -32,7 +33,6 @@ export interface ExitMeaning {
   reason: string;
 }
 
-const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 const NO_KNOWN_EXITS: KnownExits = new Map();
 
 /** What is known of an attempt whose pod exists. */
@@ -113,6 +113,8 @@ function judgeTerminated(
   if (ended.reason === "StartError" || ended.reason === "ContainerCannotRun") {
     return outcomeOf("configuration_error", withDetail(`${who} could not be started`, ended.message), ended.exit_code);
   }
+  if (ended.message?.includes(GAVE_UP))
+    return outcomeOf("lost", withDetail("The worker ended itself", lastWords(ended.message)), ended.exit_code);
   const known = exits.get(ended.exit_code);
   if (known) return outcomeOf(known.kind, withDetail(known.reason, lastWords(ended.message)), ended.exit_code);
   const signal = signalName(ended.signal ?? (ended.exit_code > 128 ? ended.exit_code - 128 : 0));

@@ -33,7 +33,7 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
 export async function migrate(db: Database, folder: string, now: Date, log: Logger): Promise<{ applied: number }> {
   const migrations = await readMigrations(folder);
   const applied = await db.transaction(async (tx) => {
-    await tx.query({ text: "select pg_advisory_xact_lock($1)", values: [MIGRATION_LOCK] });
+    await tx.query({ text: "select pg_advisory_xact_lock($1)", values: [MIGRATION_LOCK], unhurried: true });
     await tx.query({
       text: `create table if not exists migration (
         version integer primary key, name text not null, checksum text not null, applied_at timestamptz not null)`,
@@ -41,7 +41,7 @@ export async function migrate(db: Database, folder: string, now: Date, log: Logg
     const pending = findPending(migrations, await readApplied(tx));
     for (const { version, name, sql, checksum } of pending) {
       log.info({ migration: name }, "applying migration");
-      await tx.query({ text: sql });
+      await tx.query({ unhurried: true, text: sql });
       await tx.query({
         text: "insert into migration (version, name, checksum, applied_at) values ($1, $2, $3, $4)",
         values: [version, name, checksum, now],
