@@ -113,7 +113,7 @@ export async function composeScheduler(
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_PROBE_PORT,
     isAlive: () => scheduler.stalledMs() < STALLED_MS,
-    checkReady: () => checkSchema(db, MIGRATIONS),
+    checkReady: async () => void (await checkSchema(db, MIGRATIONS)),
     metrics: metrics.registry,
     log,
   });
@@ -198,7 +198,7 @@ export async function composeApi(
       const { source_map } = await rules.versions.loadBundle(db, bundleHash);
       return mapStack(stack, source_map, bundleHash).stack;
     },
-    checkSchema: () => checkSchema(db, MIGRATIONS),
+    checkSchema: async () => void (await checkSchema(db, MIGRATIONS)),
     trustedProxies: [],
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_LISTEN_PORT,
