@@ -3,6 +3,8 @@
 
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { RestClient } from "../../src/cli/rest-client.ts";
+import { versionAnswer } from "../../src/contract/rest-installation.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { connect } from "../support/api-server.ts";
 import { mustRun } from "../support/command.ts";
@@ -16,7 +18,9 @@ import {
   kubectl,
   listNames,
   runHelm,
+  nextImage,
   signInWith,
+  splitImage,
 } from "./support/release.ts";
 import { readLog, triggerRun, waitForDag, waitForRun } from "./support/runs.ts";
 import { findNodeIp } from "./support/windlass.ts";
@@ -43,6 +47,28 @@ async function reach(where: string) {
   const forward = await forwardPort(where, `${RELEASE}-api`);
   forwards.push(forward);
   return signInWith(forward.url, where, `${RELEASE}-admin`);
+}
+
+/** Runs the DAG with effects, changes the release in the middle of it, and checks that nobody could tell. */
+async function expectNoTrace(before: RestClient, change: () => Promise<RestClient>): Promise<void> {
+  const effects = await startEffects(await findNodeIp(http));
+  try {
+    await waitForDag(before, "effects");
+    const runId = await triggerRun(before, "effects", { url: effects.url, seconds: 5 });
+    await effects.waitFor((seen) => seen.length > 0);
+    // The port that was forwarded has ended with its pod.
+    const after = await change();
+    const { run, tasks } = await waitForRun(after, "effects", runId);
+    expect({ state: run.state, tasks }).toMatchObject({ state: "success" });
+    expect(effects.findRepeats()).toEqual([]);
+    expect(effects.all().filter(({ event }) => event === "end")).toHaveLength(7);
+  } finally {
+    await effects.stop();
+  }
+}
+
+async function readVersion(rest: RestClient): Promise<string> {
+  return (await rest.get("/api/v2/version", versionAnswer)).version;
 }
 
 describe("the chart", () => {
@@ -73,24 +99,36 @@ describe("the chart", () => {
     expect(await readLog(rest, "fan_out", runId, "check", 1)).toContain("The squares of 1 to 20 add up to 2870");
   });
 
-  it("is upgraded twice during a run, of a DAG from a ConfigMap, with nothing repeated", async () => {
+  it("is upgraded during a run, of a DAG from a ConfigMap, with nothing repeated", async () => {
     await kubectl(namespace, "create", "configmap", "dags", `--from-file=effects.ts=${EFFECTS_DAG}`);
     await runHelm("upgrade", namespace, RELEASE, ["dags.source=configMap", "dags.configMap.name=dags"]);
-    const effects = await startEffects(await findNodeIp(http));
-    try {
-      const rest = await reach(namespace);
-      await waitForDag(rest, "effects");
-      const runId = await triggerRun(rest, "effects", { url: effects.url, seconds: 5 });
-      await effects.waitFor((seen) => seen.length > 0);
+    await expectNoTrace(await reach(namespace), async () => {
       await runHelm("upgrade", namespace, RELEASE, ["logLevel=debug", "scheduler.replicas=2", "api.replicas=2"]);
-      // The forwarded port has ended with its pod.
-      const { run, tasks } = await waitForRun(await reach(namespace), "effects", runId);
-      expect({ state: run.state, tasks }).toMatchObject({ state: "success" });
-      expect(effects.findRepeats()).toEqual([]);
-      expect(effects.all().filter(({ event }) => event === "end")).toHaveLength(7);
-    } finally {
-      await effects.stop();
+      return reach(namespace);
+    });
+  });
+
+  it.skipIf(!nextImage)("goes to the next release and back during runs, with nothing repeated", async () => {
+    const current = await readVersion(await reach(namespace));
+    const [repository, tag] = splitImage(nextImage ?? "");
+    const upgrade = () => runHelm("upgrade", namespace, RELEASE, [`image.repository=${repository}`, `image.tag=${tag}`]);
+    const rollback = () => runHelm("rollback", namespace, RELEASE, []);
+    for (const [version, change] of [
+      ["9.0.0", upgrade],
+      [current, rollback],
+    ] as const) {
+      await expectNoTrace(await reach(namespace), async () => {
+        await change();
+        const rest = await reach(namespace);
+        expect(await readVersion(rest)).toBe(version);
+        return rest;
+      });
     }
+    // The schema stays that of the next release, and the scheduler says that it knows.
+    const log = await kubectl(namespace, "logs", `deployment/${RELEASE}-scheduler`, "--container", "scheduler");
+    expect(log).toMatch(/9000_next_release\.sql.*newer release's, which this one works with/);
+    const doctor = ["exec", `deployment/${RELEASE}-scheduler`, "--container", "scheduler", "--", "windlass", "doctor"];
+    expect(await kubectl(namespace, ...doctor)).toContain("newer release's (9000_next_release.sql)");
   });
 
   it("installs with a database's Secret alone, its schema made by the hook", async () => {

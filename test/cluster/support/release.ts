@@ -29,6 +29,9 @@ export async function createRestrictedNamespace(http: KubernetesHttp): Promise<s
   return name;
 }
 
+/** See next-image; unset on a cluster that has none. */
+export const nextImage = process.env["WINDLASS_TEST_NEXT_IMAGE"];
+
 /** Values that name the images as this cluster has them. */
 export function imageValues(): string[] {
   const [repository, tag] = splitImage(testImage());
@@ -41,19 +44,20 @@ export function imageValues(): string[] {
   return values;
 }
 
-function splitImage(image: string): [repository: string, tag: string] {
+export function splitImage(image: string): [repository: string, tag: string] {
   const colon = image.lastIndexOf(":");
   return [image.slice(0, colon), image.slice(colon + 1)];
 }
 
-/** `helm install` or `helm upgrade`, until all of it is ready. Returns the notes; whatever the API server warns of is an error. */
+/** `helm install`, `upgrade` or `rollback` to the revision before, until all of it is ready. Returns the notes; whatever the API server warns of is an error. */
 export async function runHelm(
-  verb: "install" | "upgrade",
+  verb: "install" | "upgrade" | "rollback",
   namespace: string,
   release: string,
   values: readonly string[],
 ): Promise<string> {
-  const args = [verb, release, CHART, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
+  const what = verb === "rollback" ? [release] : [release, CHART];
+  const args = [verb, ...what, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
   if (verb === "upgrade") args.push("--reset-then-reuse-values");
   const { code, stdout, stderr } = await runCommand("helm", [...args, ...values.flatMap((value) => ["--set", value])]);
   if (code !== 0) {
