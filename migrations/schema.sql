@@ -136,6 +136,7 @@ create table dag_version (
   max_active_runs integer not null,
   max_active_tasks integer not null,
   created_at timestamp with time zone not null,
+  repository_commit text,
   constraint dag_version_pkey PRIMARY KEY (id),
   constraint dag_version_dag_id_version_number_key UNIQUE (dag_id, version_number),
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES dag_bundle(hash),
@@ -167,6 +168,7 @@ create table migration (
   name text not null,
   checksum text not null,
   applied_at timestamp with time zone not null,
+  compatible_from integer,
   constraint migration_pkey PRIMARY KEY (version)
 );
 

@@ -13,6 +13,8 @@ export interface DagFile {
   filename: string;
   bundle: { hash: string; code: string; sourceMap: string };
   definitions: DagDefinition[];
+  /** Of the repository that the file came from; null or absent: from none. */
+  commit?: string | null;
 }
 
 export interface ImportFault {
@@ -119,11 +121,20 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
   await tx.query({
     text: `
       with version as (
-        insert into dag_version (dag_id, version_number, bundle_hash, definition, max_active_runs, max_active_tasks, created_at)
-        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4 from dag_version where dag_id = $1
+        insert into dag_version (dag_id, version_number, bundle_hash, definition, max_active_runs, max_active_tasks, created_at,
+          repository_commit)
+        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4, $7 from dag_version where dag_id = $1
         returning id)
       update dag set current_version_id = version.id from version where dag_id = $1`,
-    values: [definition.dag_id, file.bundle.hash, text, now, definition.max_active_runs, definition.max_active_tasks],
+    values: [
+      definition.dag_id,
+      file.bundle.hash,
+      text,
+      now,
+      definition.max_active_runs,
+      definition.max_active_tasks,
+      file.commit ?? null,
+    ],
   });
   if (!known.schedule_same) {
     const due = nextDueRun(definition, known.last_logical_date, now);

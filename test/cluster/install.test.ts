@@ -111,7 +111,8 @@ describe("the chart", () => {
   it.skipIf(!nextImage)("goes to the next release and back during runs, with nothing repeated", async () => {
     const current = await readVersion(await reach(namespace));
     const [repository, tag] = splitImage(nextImage ?? "");
-    const upgrade = () => runHelm("upgrade", namespace, RELEASE, [`image.repository=${repository}`, `image.tag=${tag}`]);
+    const upgrade = () =>
+      runHelm("upgrade", namespace, RELEASE, [`image.repository=${repository}`, `image.tag=${tag}`]);
     const rollback = () => runHelm("rollback", namespace, RELEASE, []);
     for (const [version, change] of [
       ["9.0.0", upgrade],
