@@ -32,6 +32,9 @@ export async function createRestrictedNamespace(http: KubernetesHttp): Promise<s
 /** See next-image; unset on a cluster that has none. */
 export const nextImage = process.env["WINDLASS_TEST_NEXT_IMAGE"];
 
+/** See git-image; also the sidecar, in the place of git-sync. */
+export const gitImage = process.env["WINDLASS_TEST_GIT_IMAGE"];
+
 /** Values that name the images as this cluster has them. */
 export function imageValues(): string[] {
   const [repository, tag] = splitImage(testImage());
