@@ -22,11 +22,15 @@ export function kubectl(namespace: string, ...args: string[]): Promise<string> {
 
 export async function createRestrictedNamespace(http: KubernetesHttp): Promise<string> {
   const name = await createNamespace(http);
+  await restrictNamespace(http, name);
+  return name;
+}
+
+export async function restrictNamespace(http: KubernetesHttp, name: string): Promise<void> {
   const labels = Object.fromEntries(
     ["enforce", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
   );
   await call(http, "PATCH", `/api/v1/namespaces/${name}`, { metadata: { labels } });
-  return name;
 }
 
 /** See next-image; unset on a cluster that has none. */
