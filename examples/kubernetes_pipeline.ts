@@ -27,7 +27,7 @@ export const plain = dag("kubernetes_pipeline", { schedule: "@daily", start: "20
 // A Secret with the key credentials.json, mounted as a file:
 //   kubectl create secret generic pipeline-credentials --from-file=credentials.json
 const COPY = `
-const [, , input, , output] = process.argv.slice(1);
+const [, input, , output] = process.argv.slice(1);
 const { user } = JSON.parse(fs.readFileSync(process.env.CREDENTIALS, "utf8"));
 const text = fs.readFileSync(input, "utf8");
 fs.writeFileSync(output, text);

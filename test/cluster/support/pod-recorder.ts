@@ -26,8 +26,9 @@ export async function recordPods(namespace: string): Promise<PodRecorder> {
   const pods = new Map<string, RecordedPod>();
   let rest = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    // Each document is indented, and ends with the one brace that is not.
     const documents = (rest + text).split(/(?<=^\}\n)/m);
-    rest = documents.at(-1)?.endsWith("}\n") ? "" : (documents.pop() ?? "");
+    rest = documents.at(-1)?.endsWith("\n}\n") ? "" : (documents.pop() ?? "");
     for (const document of documents) {
       const seen = pod.parse(JSON.parse(document));
       pods.set(seen.metadata.name, seen);
