@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RestClient } from "../../src/cli/rest-client.ts";
+import { variableAnswer } from "../../src/contract/rest-variables.ts";
 import { versionAnswer } from "../../src/contract/rest-installation.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { connect } from "../support/api-server.ts";
@@ -11,6 +12,7 @@ import { mustRun } from "../support/command.ts";
 import { startEffects } from "./support/effects.ts";
 import { deleteNamespace, waitForNoPods } from "./support/pods.ts";
 import {
+  CHART,
   createRestrictedNamespace,
   type Forward,
   forwardPort,
@@ -78,6 +80,7 @@ describe("the chart", () => {
       ...imageValues(),
       "postgresql.enabled=true",
       "postgresql.persistence.enabled=false",
+      "encryption.generateKey=true",
     ]);
     const installed = systemClock.monotonic();
     expect(notes).toContain(`port-forward service/${RELEASE}-api 8080:8080`);
@@ -93,6 +96,8 @@ describe("the chart", () => {
     console.log(
       `helm install: ${((installed - began) / 1000).toFixed(1)} s; to the first DAG's success: ${((ended - began) / 1000).toFixed(1)} s`,
     );
+
+    await rest.post("/api/v2/variables", { key: "kept", value: "told", is_secret: false }, variableAnswer);
 
     const left = async () => (await listNames(namespace, "pods")).filter((name) => name.startsWith("fan-out-"));
     await expect.poll(left, { timeout: 60_000 }).toEqual([]);
@@ -125,6 +130,9 @@ describe("the chart", () => {
         return rest;
       });
     }
+    // What was stored under the key that the first install made.
+    const rest = await reach(namespace);
+    expect((await rest.get("/api/v2/variables/kept", variableAnswer)).value).toBe("told");
     // The schema stays that of the next release, and the scheduler says that it knows.
     const log = await kubectl(namespace, "logs", `deployment/${RELEASE}-scheduler`, "--container", "scheduler");
     expect(log).toMatch(/9000_next_release\.sql.*newer release's, which this one works with/);
@@ -168,10 +176,28 @@ describe("the chart", () => {
     });
   });
 
+  it("comes by kubectl apply too, with the migration beside the rest", async () => {
+    const values = [
+      ...imageValues(),
+      "database.existingSecret=database",
+      "auth.existingSecret=windlass-admin",
+      "migrations.mode=job",
+    ];
+    const set = values.flatMap((value) => ["--set", value]);
+    const manifest = await mustRun("helm", ["template", RELEASE, CHART, "--namespace", other, ...set]);
+    await mustRun("kubectl", ["apply", "--filename", "-"], manifest);
+    for (const role of ["api", "scheduler"])
+      await kubectl(other, "rollout", "status", `deployment/${RELEASE}-${role}`, "--timeout=90s");
+    await reach(other);
+    // Again: nothing that cannot be changed, as a Job.
+    expect(await mustRun("kubectl", ["apply", "--filename", "-"], manifest)).not.toContain("created");
+    await mustRun("kubectl", ["delete", "--wait", "--filename", "-"], manifest);
+  });
+
   it("leaves nothing behind but what its notes name, and what is not its own", async () => {
     expect(await uninstall(namespace)).toEqual({
-      promised: [`secret/${RELEASE}-admin`, `secret/${RELEASE}-postgresql`],
-      secrets: [`${RELEASE}-admin`, `${RELEASE}-postgresql`],
+      promised: [`secret/${RELEASE}-admin`, `secret/${RELEASE}-encryption`, `secret/${RELEASE}-postgresql`],
+      secrets: [`${RELEASE}-admin`, `${RELEASE}-encryption`, `${RELEASE}-postgresql`],
       others: ["configmaps/dags", "configmaps/kube-root-ca.crt"],
     });
   });
