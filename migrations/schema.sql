@@ -188,6 +188,7 @@ create table dag_version (
   created_at timestamp with time zone not null,
   run_timeout double precision,
   max_consecutive_failed_runs integer,
+  repository_commit text,
   constraint dag_version_pkey PRIMARY KEY (id),
   constraint dag_version_dag_id_version_number_key UNIQUE (dag_id, version_number),
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES dag_bundle(hash),
@@ -234,6 +235,7 @@ create table migration (
   name text not null,
   checksum text not null,
   applied_at timestamp with time zone not null,
+  compatible_from integer,
   constraint migration_pkey PRIMARY KEY (version)
 );
 

@@ -30,7 +30,7 @@ export function presentRun(row: DagRunRow): DagRunAnswer {
     note: row.note,
     triggered_by: row.triggered_by,
     triggering_user_name: row.triggering_user_name,
-    bundle_version: row.bundle_hash,
+    bundle_version: row.repository_commit ?? row.bundle_hash,
     dag_versions: [presentVersion(row)],
     backfill_id: row.backfill_id,
     reason: row.reason,
@@ -43,7 +43,8 @@ function presentVersion(row: VersionRow & { dag_id: string }) {
     id: row.version_id,
     dag_id: row.dag_id,
     version_number: row.version_number,
-    bundle_version: row.bundle_hash,
+    bundle_version: row.repository_commit ?? row.bundle_hash,
+    bundle_hash: row.bundle_hash,
     created_at: row.version_created_at.toISOString(),
   };
 }

@@ -115,7 +115,7 @@ export async function composeScheduler(
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_PROBE_PORT,
     isAlive: () => scheduler.stalledMs() < STALLED_MS,
-    checkReady: () => checkSchema(db, MIGRATIONS),
+    checkReady: async () => void (await checkSchema(db, MIGRATIONS)),
     metrics: metrics.registry,
     log,
   });
@@ -207,7 +207,7 @@ export async function composeApi(
       const question = { dag_id, after: after.getTime(), until: until.getTime(), count };
       return (await computeTimes(bundle, question, DEFAULT_LIMITS, clock)).times;
     },
-    checkSchema: () => checkSchema(db, MIGRATIONS),
+    checkSchema: async () => void (await checkSchema(db, MIGRATIONS)),
     trustedProxies: [],
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_LISTEN_PORT,

@@ -56,8 +56,10 @@ export const dagVersionAnswer = z.object({
   id: z.int(),
   dag_id: z.string(),
   version_number: z.int(),
-  /** The code's content hash. */
+  /** The commit of the repository that it came from; the code's content hash when it came from none. */
   bundle_version: z.string(),
+  /** The code's content hash. */
+  bundle_hash: z.string(),
   created_at: instant,
 });
 

@@ -35,8 +35,10 @@ const dagFields = {
   fileloc: z.string(),
   relative_fileloc: z.string(),
   last_parsed_time: instant,
-  /** The code's content hash. */
+  /** The commit of the repository that the version came from; the code's content hash when it came from none. */
   bundle_version: z.string(),
+  /** The code's content hash. */
+  bundle_hash: z.string(),
   version_number: z.int(),
   tags: z.array(z.object({ dag_id: z.string(), dag_display_name: z.string(), name: z.string() })),
   timetable_summary: z.string().nullable(),

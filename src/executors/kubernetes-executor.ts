@@ -20,6 +20,7 @@ import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
 import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
+import { createPermissionReport } from "./kubernetes-permissions.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
 
 const LAUNCH_CONCURRENCY = 32;
@@ -81,6 +82,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
   });
   const stopping = new AbortController();
   const states: Record<string, WatchState> = {};
+  const permissions = createPermissionReport(http, options.namespaces, log);
   const watches = combineServices(
     "watches of pods",
     [...new Set(options.namespaces)].map((namespace) =>
@@ -130,10 +132,14 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       }),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
-    start: () => watches.start(),
+    start: async () => {
+      await permissions.start();
+      await watches.start();
+    },
     stop: async () => {
       stopping.abort();
       await watches.stop();
+      await permissions.stop();
       await http.close();
     },
   };

@@ -27,6 +27,22 @@ export async function findMissingPermissions(
   return permissions.filter((_, index) => answers[index] === false);
 }
 
+/** What is missing, and what mends it. */
+export function describeMissing(
+  namespace: string,
+  missing: readonly Permission[],
+): { message: string; advice: string } {
+  const named = missing.map(({ verb, resource }) => `(${verb}, ${resource}, ${namespace})`).join(", ");
+  const rules = [...Map.groupBy(missing, ({ resource }) => resource)].map(
+    ([resource, group]) =>
+      `{apiGroups: [""], resources: [${resource}], verbs: [${group.map(({ verb }) => verb).join(", ")}]}`,
+  );
+  return {
+    message: `missing as (verb, resource, namespace): ${named}`,
+    advice: `bind a Role in namespace "${namespace}" with the rule ${rules.join(" and ")}`,
+  };
+}
+
 async function isAllowed(http: KubernetesHttp, namespace: string, { verb, resource }: Permission): Promise<boolean> {
   const [name, subresource] = resource.split("/");
   const answer = await http.call({

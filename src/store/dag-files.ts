@@ -15,6 +15,8 @@ export interface DagFile {
   filename: string;
   bundle: { hash: string; code: string; sourceMap: string };
   definitions: DagDefinition[];
+  /** Of the repository that the file came from; null or absent: from none. */
+  commit?: string | null;
 }
 
 export interface ImportFault {
@@ -124,8 +126,8 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
     text: `
       with version as (
         insert into dag_version (dag_id, version_number, bundle_hash, definition, max_active_runs, max_active_tasks, created_at,
-          run_timeout, max_consecutive_failed_runs)
-        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4, $7, $8 from dag_version where dag_id = $1
+          run_timeout, max_consecutive_failed_runs, repository_commit)
+        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4, $7, $8, $9 from dag_version where dag_id = $1
         returning id)
       update dag set current_version_id = version.id from version where dag_id = $1`,
     values: [
@@ -137,6 +139,7 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
       definition.max_active_tasks,
       definition.run_timeout ?? null,
       definition.max_consecutive_failed_runs ?? null,
+      file.commit ?? null,
     ],
   });
   await expectComputedTimes(tx, definition, file.bundle.hash, now);

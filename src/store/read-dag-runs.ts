@@ -18,10 +18,11 @@ export interface VersionRow {
   version_id: number;
   version_number: number;
   bundle_hash: string;
+  repository_commit: string | null;
   version_created_at: Date;
 }
 export const VERSION_COLUMNS =
-  "v.id as version_id, v.version_number, v.bundle_hash, v.created_at as version_created_at";
+  "v.id as version_id, v.version_number, v.bundle_hash, v.repository_commit, v.created_at as version_created_at";
 
 export interface DagRunRow extends VersionRow {
   dag_id: string;

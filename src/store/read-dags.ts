@@ -16,6 +16,7 @@ export interface DagRow {
   last_parsed_time: Date;
   version_number: number;
   bundle_hash: string;
+  repository_commit: string | null;
   description: string | null;
   tags: string[];
   schedule: Schedule | null;
@@ -41,7 +42,7 @@ const ORDER: Record<DagOrderField, string> = {
 };
 
 const COLUMNS = `d.dag_id, d.relative_fileloc, d.is_paused, d.pause_reason, d.is_stale, d.next_logical_date, d.next_run_after,
-  d.last_parsed_time, v.version_number, v.bundle_hash, f.description, f.tags, f.schedule, f.max_active_runs,
+  d.last_parsed_time, v.version_number, v.bundle_hash, v.repository_commit, f.description, f.tags, f.schedule, f.max_active_runs,
   f.max_active_tasks, exists (select from import_error e where e.filename = d.relative_fileloc) as has_import_errors`;
 // One jsonb_to_record reads a definition once; each -> would fetch a large one again.
 const FROM = `dag d join dag_version v on v.id = d.current_version_id
