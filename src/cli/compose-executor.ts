@@ -14,6 +14,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { ROOT } from "./installation.ts";
+import { monitorKubernetes } from "./kubernetes-metrics.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface ExecutorNeeds {
@@ -76,7 +77,7 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
     clock: needs.clock,
     log: needs.log,
     launchConcurrency: configuration.WINDLASS_LAUNCH_CONCURRENCY,
-    onRequest: ({ verb, code, seconds }) => needs.metrics.onKubernetesRequest(verb, code, seconds),
+    monitor: monitorKubernetes(needs.metrics.registry),
   });
 }
 

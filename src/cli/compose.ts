@@ -35,6 +35,7 @@ import { composeExecutor } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
 import { MIGRATIONS, readVersion } from "./installation.ts";
+import { observeLaunches } from "./launch-metrics.ts";
 import { createMetrics } from "./metrics.ts";
 
 const clock = systemClock;
@@ -108,6 +109,7 @@ export async function composeScheduler(
       },
     },
     onPass: metrics.onPass,
+    onLaunch: observeLaunches(metrics.registry),
   });
   const probes = createProbeService({
     host: configuration.WINDLASS_LISTEN_HOST,

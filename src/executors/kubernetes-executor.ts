@@ -7,7 +7,7 @@ import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
-import { createKubernetesHttp, type KubernetesHttp, type RequestRecord } from "../kubernetes/http.ts";
+import { createKubernetesHttp, type KubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
 import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
@@ -20,6 +20,7 @@ import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
 import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
+import { type KubernetesMonitor, UNMONITORED } from "./kubernetes-monitor.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
 
 const LAUNCH_CONCURRENCY = 32;
@@ -50,7 +51,7 @@ export interface KubernetesExecutorOptions {
   log: Logger;
   launchConcurrency?: number;
   relistIntervalMs?: number;
-  onRequest?: (record: RequestRecord) => void;
+  monitor?: KubernetesMonitor;
 }
 
 export interface KubernetesExecutor extends Executor {
@@ -61,7 +62,7 @@ export interface KubernetesExecutor extends Executor {
 
 /** Throws `invalid_configuration`. */
 export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
-  const { clock, ledger } = options;
+  const { clock, ledger, monitor = UNMONITORED } = options;
   const log = options.log.child({ executor: "kubernetes" });
   if (!options.namespaces.includes(options.defaultNamespace)) {
     throw failure(
@@ -70,6 +71,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     );
   }
   const launchConcurrency = options.launchConcurrency ?? LAUNCH_CONCURRENCY;
+  let writeLimit = launchConcurrency;
+  let onCapacity = () => {};
   const http = createKubernetesHttp({
     credentials:
       "inCluster" in options.cluster
@@ -77,7 +80,15 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         : kubeconfigCredentials(options.cluster, clock, log),
     clock,
     maxConnections: launchConcurrency + SPARE_CONNECTIONS,
-    ...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+    onRequest: monitor.onRequest,
+    onOverload: monitor.onOverload,
+    onLimit: (lane, limit) => {
+      monitor.onLimit(lane, limit);
+      if (lane === "read") return;
+      const grown = limit > writeLimit;
+      writeLimit = limit;
+      if (grown) onCapacity();
+    },
   });
   const stopping = new AbortController();
   const states: Record<string, WatchState> = {};
@@ -96,6 +107,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         onState: (state) => {
           states[namespace] = state;
         },
+        monitor,
       }),
     ),
   );
@@ -109,7 +121,13 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 
   return {
     name: "kubernetes",
-    launchConcurrency,
+    // What an overloaded API server would only keep waiting is better left to other schedulers.
+    get launchConcurrency() {
+      return Math.min(launchConcurrency, writeLimit);
+    },
+    onCapacity: (listener) => {
+      onCapacity = listener;
+    },
     namespaceFor,
     launch: async (order) => {
       const namespace = order.namespace ?? namespaceFor(order.pod);

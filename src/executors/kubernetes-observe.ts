@@ -16,6 +16,7 @@ import { compareResourceVersions } from "../kubernetes/resource-version.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
+import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
 import { sweepPods } from "./kubernetes-sweep.ts";
 import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
 
@@ -30,6 +31,7 @@ export interface ObserverOptions {
   /** Of the watch's position. */
   positionKey: string;
   signal: AbortSignal;
+  monitor: KubernetesMonitor;
 }
 
 /** A pod that was seen, by name: enough to know a repeated event and a successor of the same name. */
@@ -37,6 +39,7 @@ interface KnownPod {
   uid: string;
   resource_version: string;
   attempt: AttemptMark;
+  started: boolean;
 }
 
 interface AttemptMark {
@@ -93,9 +96,10 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
         pods.push(pod);
         const mark = readMark(pod);
         if (mark === null) continue;
-        listed.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
+        const seen = observePod(mark, pod);
+        listed.set(pod.name, knownPod(pod, mark, seen));
         // Nothing that a finished attempt's pod does matters but its going.
-        if (!idle.has(mark.attempt_id)) observations.push(observePod(mark, pod));
+        if (!idle.has(mark.attempt_id)) observations.push(seen);
       }
       await record(observations, null);
     }
@@ -132,8 +136,10 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
         replaced.push(observeGone(before.attempt, namespace, before.uid, null));
       }
       if (type !== "DELETED") {
-        known.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
-        seen.push(observePod(mark, pod));
+        const observation = observePod(mark, pod);
+        known.set(pod.name, knownPod(pod, mark, observation));
+        seen.push(observation);
+        if (before?.uid === pod.uid && !before.started) countStart(options.monitor, pod, observation);
         continue;
       }
       if (before?.uid === pod.uid) known.delete(pod.name);
@@ -149,6 +155,19 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
   };
 
   return { applyList, applyChanges };
+}
+
+function knownPod(pod: PodView, attempt: AttemptMark, seen: Observation): KnownPod {
+  const started = seen.container_started_at !== null;
+  return { uid: pod.uid, resource_version: pod.resource_version, attempt, started };
+}
+
+function countStart(monitor: KubernetesMonitor, pod: PodView, seen: Observation): void {
+  const created = Date.parse(pod.created_at ?? "");
+  const since = (at: string | null) => (Date.parse(at ?? "") - created) / 1_000;
+  const scheduled = since(seen.pod_scheduled_at);
+  const started = since(seen.container_started_at);
+  if (scheduled >= 0 && started >= 0) monitor.onPodStarted(scheduled, started);
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -8,6 +8,15 @@ import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import type { Database } from "../store/database.ts";
 import type { OverdueLimits } from "../core/overdue.ts";
 
+/** What one launch has come to; times in seconds. */
+export interface LaunchReport {
+  outcome: "launched" | "put_off" | "launch_failed" | "launch_refused";
+  /** From ready to run until queued; null: not known. */
+  slot_wait: number | null;
+  /** From queued until now. */
+  launch_delay: number;
+}
+
 export interface SchedulerContext {
   db: Database;
   executor: Executor;
@@ -25,6 +34,7 @@ export interface SchedulerContext {
     launch: number;
     overdue: OverdueLimits;
   };
+  onLaunch?: (report: LaunchReport) => void;
 }
 
 /** Milliseconds until `due`, or null. */

@@ -15,7 +15,7 @@ import {
   recordLaunches,
 } from "../store/attempt-launch.ts";
 import { prepareContainer } from "../store/container-launch.ts";
-import { type SchedulerContext, untilMs } from "./activity.ts";
+import { type LaunchReport, type SchedulerContext, untilMs } from "./activity.ts";
 
 /** 1 s … 60 s between launches of one attempt. */
 const LAUNCH_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 60_000, factor: 2 };
@@ -35,8 +35,14 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   let ended: LaunchRecord[] = [];
 
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
-    const result = await launchAttempt(attempt);
-    ended.push(recordOf(attempt, result, clock.now(), limits.launch));
+    finish(attempt, await launchAttempt(attempt));
+  };
+
+  const finish = (attempt: ClaimedAttempt, result: LaunchResult): void => {
+    const now = clock.now();
+    const record = recordOf(attempt, result, now, limits.launch);
+    ended.push(record);
+    context.onLaunch?.(reportOf(attempt, record, now));
   };
 
   const launchAttempt = async (attempt: ClaimedAttempt): Promise<LaunchResult> => {
@@ -72,7 +78,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
         log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly");
         // Put off like any other, so that one which fails for ever comes to an end with a reason.
         const reason = `The launch failed unexpectedly: ${messageOf(error)}`;
-        ended.push(recordOf(attempt, { kind: "retry", reason, retry_after_ms: null }, clock.now(), limits.launch));
+        finish(attempt, { kind: "retry", reason, retry_after_ms: null });
       })
       .finally(() => {
         underWay.delete(launching);
@@ -130,4 +136,19 @@ function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budg
       return { attempt_id, kind: "put_off", reason: result.reason, launch_after: new Date(now.getTime() + wait) };
     }
   }
+}
+
+function reportOf({ scheduled_at, queued_at }: ClaimedAttempt, record: LaunchRecord, now: Date): LaunchReport {
+  const seconds = (from: Date, to: Date) => Math.max(0, to.getTime() - from.getTime()) / 1000;
+  const outcome =
+    record.kind !== "ended"
+      ? record.kind
+      : record.outcome.kind === "launch_refused"
+        ? ("launch_refused" as const)
+        : ("launch_failed" as const);
+  return {
+    outcome,
+    slot_wait: scheduled_at === null ? null : seconds(scheduled_at, queued_at),
+    launch_delay: seconds(queued_at, now),
+  };
 }

@@ -20,6 +20,9 @@ export interface ClaimedAttempt {
   launch_failures: number;
   /** Since when its launches fail; null: none has. */
   waiting_since: Date | null;
+  /** When its instance became ready to run. */
+  scheduled_at: Date | null;
+  queued_at: Date;
 }
 
 export async function claimAttempts(
@@ -39,7 +42,8 @@ export async function claimAttempts(
           order by queued_at limit $5 for update skip locked)
         returning *)
       select c.id as attempt_id, c.epoch, r.dag_id, r.dag_run_id as run_id, t.task_id, t.map_index, c.try_number,
-        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.waiting_since
+        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.waiting_since,
+        t.scheduled_at, c.queued_at
       from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
       order by c.queued_at`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
