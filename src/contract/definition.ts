@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES, WEIGHT_RULES } from "../core/definition.ts";
+import { parseQuantity } from "../core/quantity.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -77,6 +78,17 @@ export const taskDefinition = z.strictObject({
   no_retry_on: errorNames.exactOptional(),
   depends_on_past: z.boolean().exactOptional(),
   wait_for_downstream: z.boolean().exactOptional(),
+  pods: z
+    .strictObject({ keep: z.enum(["failed", "always"]), for: z.number().positive().max(LONGEST_TIMEOUT).nullable() })
+    .exactOptional(),
+  memory_growth: z
+    .strictObject({
+      factor: z.number().min(1.1).max(10),
+      max: z.string().refine((text) => parseQuantity(text) !== null, "is no amount of memory such as 4Gi"),
+    })
+    .exactOptional(),
+  schedule_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
+  start_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
 });
 
 export const dagDefinition: z.ZodType<DagDefinition> = z

@@ -23,6 +23,8 @@ export interface LaunchOrder {
   pod_name: string;
   /** The task's partial Pod, merged over the installation's template. */
   pod: JsonObject | null;
+  /** Bytes that its main container's memory limit is raised to, where it has a lower one; null: it stays as it is. */
+  memory_floor: bigint | null;
   work: LaunchWork;
 }
 
@@ -69,6 +71,11 @@ export interface Executor extends Service {
    * be read. Absent: this executor runs no images.
    */
   readLog?(handle: Handle): Promise<ContainerLog | null>;
+  /**
+   * Lets the pod of an ended attempt stay, out of sight of the watch. "running": it has not ended, so it cannot be kept yet.
+   * Absent: this executor leaves nothing that could be kept.
+   */
+  keep?(handle: Handle): Promise<"kept" | "gone" | "running">;
   /** Ends and removes what is left of an attempt. "going": asked for, and an observation with `gone` will follow. */
   remove(handle: Handle): Promise<"gone" | "going">;
 }

@@ -10,17 +10,18 @@ import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp, type KubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
-import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
+import { isNotFound } from "../kubernetes/kubernetes-error.ts";
 import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
 import { buildPod } from "../kubernetes/pod-manifest.ts";
 import { readPodLog, type ReadPodLogOptions } from "../kubernetes/pod-log.ts";
-import { deletePod, getPod } from "../kubernetes/pods.ts";
+import { getPod } from "../kubernetes/pods.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
 import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
 import { type KubernetesMonitor, UNMONITORED } from "./kubernetes-monitor.ts";
+import { keepPod, removePod } from "./kubernetes-remains.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
 
 const LAUNCH_CONCURRENCY = 32;
@@ -146,6 +147,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         container: MAIN_CONTAINER,
         signal: stopping.signal,
       }),
+    keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, options.installationId),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
     start: () => watches.start(),
@@ -191,6 +193,7 @@ function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, name
     container: order.work.kind === "container" ? order.work.container : null,
     template: options.template,
     pod: order.pod,
+    memory_floor: order.memory_floor,
   });
 }
 
@@ -204,24 +207,6 @@ async function readContainerLog(handle: Handle, options: ReadPodLogOptions): Pro
     return await readPodLog(options);
   } catch (error) {
     if (isNotFound(error)) return null;
-    throw error;
-  }
-}
-
-/** Deletes this pod and no other of its name. Throws a KubernetesError when the server cannot say. */
-async function removePod(http: KubernetesHttp, handle: Handle, namespace: string): Promise<"gone" | "going"> {
-  try {
-    let uid = handle.pod_uid;
-    if (uid === null) {
-      const pod = await getPod(http, namespace, handle.pod_name);
-      if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return "gone";
-      uid = pod.uid;
-    }
-    await deletePod(http, namespace, handle.pod_name, { uid });
-    return "going";
-  } catch (error) {
-    // 409: the name now belongs to another pod.
-    if (isNotFound(error) || isConflict(error)) return "gone";
     throw error;
   }
 }

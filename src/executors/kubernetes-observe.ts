@@ -8,7 +8,7 @@ import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-o
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
-import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
+import { ANNOTATIONS, LABELS } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
 import { getPod, type PodPage } from "../kubernetes/pods.ts";
 import type { PodChange, ReflectorSink } from "../kubernetes/reflector.ts";
@@ -73,7 +73,9 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     try {
       const pod = await getPod(http, namespace, name, signal);
       if (pod.uid === uid) {
-        log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
+        if (!(LABELS.keptBy in pod.labels)) {
+          log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
+        }
         return observePod(readMark(pod) ?? mark, pod);
       }
     } catch (error) {
@@ -212,6 +214,7 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     pod_uid: uid,
     pod_scheduled_at: times?.pod_scheduled_at ?? null,
     container_started_at: times?.container_started_at ?? null,
+    memory_limit: times?.memory_limit ?? null,
     waiting: null,
     outcome: judgeGonePod(last, exitsOf(mark)),
     container: mark.containerExits && { result: last === null ? null : readContainerResult(last) },

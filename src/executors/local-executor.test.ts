@@ -90,6 +90,7 @@ async function setUp(overrides: Partial<LocalExecutorOptions> = {}) {
     namespace: null,
     pod_name: `d-t-${attempt.id}`,
     pod: null,
+    memory_floor: null,
     work: { kind: "worker", launch_token: attempt.launchToken },
   });
   const launch = async (executor: Executor, attempt: ServedAttempt): Promise<string> => {

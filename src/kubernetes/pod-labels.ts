@@ -9,6 +9,8 @@ export const LABELS = {
   dag: "windlass.dev/dag-id",
   task: "windlass.dev/task-id",
   run: "windlass.dev/run-id",
+  /** In place of `installation` on pods that are kept: the watch selects them no more. */
+  keptBy: "windlass.dev/kept-by",
 } as const;
 
 export const ANNOTATIONS = {

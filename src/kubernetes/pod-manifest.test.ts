@@ -19,6 +19,7 @@ const input = (more: Partial<PodManifestInput> = {}): PodManifestInput => ({
   container: null,
   template: null,
   pod: null,
+  memory_floor: null,
   ...more,
 });
 

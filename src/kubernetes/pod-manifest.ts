@@ -10,6 +10,7 @@ import { failure, type FieldError } from "../core/errors.ts";
 import type { ResolvedContainer } from "../core/container.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
+import { raiseMemory } from "../core/memory-growth.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
 import { mergePods } from "./strategic-merge.ts";
 
@@ -32,6 +33,8 @@ export interface PodManifestInput {
   container: ResolvedContainer | null;
   template: JsonObject | null;
   pod: JsonObject | null;
+  /** Bytes; see core/memory-growth.ts. */
+  memory_floor: bigint | null;
 }
 
 const RESTRICTED_CONTAINER: JsonObject = {
@@ -71,7 +74,7 @@ export function buildPod(input: PodManifestInput): JsonObject {
   checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, input);
   const container = input.container === null ? {} : containerLayer(input.container);
   const merged = [input.template ?? {}, identity, input.pod ?? {}, container].reduce(mergePods, DEFAULTS);
-  const pod = restrictContainers(merged);
+  const pod = raiseMain(restrictContainers(merged), input.memory_floor);
   checkMerged(pod, identity, input);
   return pod;
 }
@@ -180,6 +183,20 @@ function restrictContainers(pod: JsonObject): JsonObject {
     }));
   }
   return { ...pod, spec: { ...spec, ...restricted } };
+}
+
+function raiseMain(pod: JsonObject, floor: bigint | null): JsonObject {
+  const spec = asObject(pod["spec"]);
+  const { containers } = spec;
+  if (floor === null || !Array.isArray(containers)) return pod;
+  const raised = containers
+    .map(asObject)
+    .map((container) =>
+      container["name"] === MAIN_CONTAINER && container["resources"] !== undefined
+        ? { ...container, resources: raiseMemory(asObject(container["resources"]), floor) }
+        : container,
+    );
+  return { ...pod, spec: { ...spec, containers: raised } };
 }
 
 function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestInput): void {

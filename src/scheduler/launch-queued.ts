@@ -2,7 +2,9 @@
 // there are free places. A launch that the cluster refuses for a while is put off with backoff, within a budget of time; one
 // that can never work ends its attempt with the reason.
 
+import type { TaskDefinition } from "../core/definition.ts";
 import { messageOf } from "../core/errors.ts";
+import { capFloor } from "../core/memory-growth.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { LaunchResult, LaunchWork } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
@@ -35,19 +37,19 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   let ended: LaunchRecord[] = [];
 
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
-    finish(attempt, await launchAttempt(attempt));
+    const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
+    const task = graph.tasks.get(attempt.task_id);
+    finish(attempt, await launchAttempt(attempt, task), task);
   };
 
-  const finish = (attempt: ClaimedAttempt, result: LaunchResult): void => {
+  const finish = (attempt: ClaimedAttempt, result: LaunchResult, task?: TaskDefinition): void => {
     const now = clock.now();
-    const record = recordOf(attempt, result, now, limits.launch);
+    const record = recordOf(attempt, result, now, limits.launch, task);
     ended.push(record);
     context.onLaunch?.(reportOf(attempt, record, now));
   };
 
-  const launchAttempt = async (attempt: ClaimedAttempt): Promise<LaunchResult> => {
-    const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
-    const task = graph.tasks.get(attempt.task_id);
+  const launchAttempt = async (attempt: ClaimedAttempt, task: TaskDefinition | undefined): Promise<LaunchResult> => {
     let work: LaunchWork;
     if (task?.container) {
       const ready = await prepareContainer(db, task, task.container, attempt.attempt_id);
@@ -68,6 +70,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
       namespace: attempt.namespace,
       pod_name: attempt.pod_name,
       pod: task?.pod ?? null,
+      memory_floor: floorOf(attempt, task),
       work,
     });
   };
@@ -117,7 +120,18 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   };
 }
 
-function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budgetSeconds: number): LaunchRecord {
+/** Bytes; null: its memory is as its pod says. */
+function floorOf({ memory_floor: floor }: ClaimedAttempt, task: TaskDefinition | undefined): bigint | null {
+  return floor === null || !task?.memory_growth ? null : capFloor(task.memory_growth, BigInt(floor));
+}
+
+function recordOf(
+  attempt: ClaimedAttempt,
+  result: LaunchResult,
+  now: Date,
+  budgetSeconds: number,
+  task: TaskDefinition | undefined,
+): LaunchRecord {
   const { attempt_id } = attempt;
   const end = (kind: "launch_failed" | "launch_refused", reason: string): LaunchRecord => {
     const outcome: Outcome = { kind, reason, exit_code: null, error: null };
@@ -125,7 +139,12 @@ function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budg
   };
   switch (result.kind) {
     case "launched":
-      return { attempt_id, kind: "launched", pod_uid: result.pod_uid };
+      return {
+        attempt_id,
+        kind: "launched",
+        pod_uid: result.pod_uid,
+        limits: { schedule_timeout: task?.schedule_timeout ?? null, start_timeout: task?.start_timeout ?? null },
+      };
     case "refused":
       return end("launch_refused", result.reason);
     case "retry": {

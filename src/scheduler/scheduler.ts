@@ -12,6 +12,7 @@ import { cleanFinished } from "./clean-finished.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
 import { createLauncher } from "./launch-queued.ts";
 import { queueReady } from "./queue-ready.ts";
+import { removeKept } from "./remove-kept.ts";
 import { rescueLost } from "./rescue-lost.ts";
 
 export interface SchedulerOptions extends SchedulerContext {
@@ -45,11 +46,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
   };
   const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
+  const kept = loop("remove-kept", SAFETY_INTERVAL_MS, () => removeKept(options));
   const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
     await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
     return { counts: {} };
   });
-  const loops = [...Object.values(topics), rescue, heartbeat];
+  const loops = [...Object.values(topics), rescue, kept, heartbeat];
   const listener = createWakeListener({
     url: db.url,
     clock,

@@ -92,14 +92,18 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
         launched_at = coalesce(a.launched_at, $9::timestamptz),
         pod_scheduled_at = coalesce(a.pod_scheduled_at, o.pod_scheduled_at),
         container_started_at = coalesce(a.container_started_at, o.container_started_at),
+        image_pulled_at = coalesce(a.image_pulled_at, o.image_pulled_at),
+        memory_limit = coalesce(o.memory_limit, a.memory_limit),
         waiting_kind = case when a.state in ('running', 'finished') then null else o.waiting_kind end,
         waiting_reason = case when a.state in ('running', 'finished') then null else o.waiting_reason end,
         waiting_since = case when a.state in ('running', 'finished') or o.waiting_kind is null then null
           when a.waiting_kind = o.waiting_kind then a.waiting_since else $9::timestamptz end,
         pod_gone_at = case when o.gone then coalesce(a.pod_gone_at, $9::timestamptz) else a.pod_gone_at end,
         cleaned_at = case when o.gone and a.state = 'finished' then coalesce(a.cleaned_at, $9::timestamptz) else a.cleaned_at end
-      from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[])
-        as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone)
+      from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[],
+        $10::timestamptz[], $11::bigint[])
+        as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone, image_pulled_at,
+          memory_limit)
       where a.id = o.id and a.epoch = o.epoch and (a.pod_uid is null or a.pod_uid = o.pod_uid)
       returning a.id as attempt_id, o.pod_uid`,
     values: [
@@ -112,6 +116,8 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       observations.map(({ waiting }) => (waiting ? cleanText(waiting.reason) : null)),
       observations.map((observation) => observation.gone),
       now,
+      observations.map((observation) => observation.image_pulled_at ?? null),
+      observations.map((observation) => observation.memory_limit ?? null),
     ],
   });
   return new Set(rows.map(podKey));

@@ -1,0 +1,32 @@
+-- Pods that stay after their attempts, memory that grows after out-of-memory kills, and limits of each task's own.
+
+-- Kept pods with an end: nothing but this table knows when, because their attempts count as cleaned. Without a foreign
+-- key, so that deleting history does not forget a pod.
+create table kept_pod (
+  attempt_id uuid primary key,
+  epoch integer not null,
+  executor text not null,
+  namespace text,
+  pod_name text not null,
+  pod_uid text,
+  remove_at timestamptz not null       -- moves on while one process is at it
+);
+create index kept_pod_due on kept_pod (executor, remove_at);
+
+-- The memory limit that a task's attempts get at least, learned from those that were killed for it.
+create table memory_floor (
+  dag_id text not null references dag (dag_id) on delete cascade,
+  task_id text not null,
+  bytes bigint not null,
+  killed_at_bytes bigint not null,     -- the limit at which the last one was killed
+  learned_at timestamptz not null,
+  primary key (dag_id, task_id)
+);
+
+alter table attempt
+  add column memory_limit bigint,      -- bytes, of the main container; null: none, or not seen
+  add column memory_peak bigint,       -- bytes, as its worker last reported it
+  add column schedule_timeout double precision, -- seconds, the task's own
+  add column start_timeout double precision,
+  add column last_event text,          -- the newest of its pod's events, in one sentence
+  add column last_event_at timestamptz;

@@ -1,0 +1,283 @@
+// What becomes of pods before and after their attempts' lives: kept ones, memory that grows, limits of their own. Through the
+// scheduler's own passes and a real store; the executor is played by the test.
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { TaskDefinition } from "../../src/core/definition.ts";
+import type { Observation } from "../../src/core/observation.ts";
+import type { OutcomeKind } from "../../src/core/outcome.ts";
+import type { Executor, LaunchOrder } from "../../src/executors/executor.ts";
+import { systemClock } from "../../src/lifecycle/clock.ts";
+import { createLogger } from "../../src/lifecycle/log.ts";
+import type { LaunchReport, SchedulerContext } from "../../src/scheduler/activity.ts";
+import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
+import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { removeKept } from "../../src/scheduler/remove-kept.ts";
+import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
+import { listExpectedAttempts } from "../../src/store/attempt-clean.ts";
+import { recordObservations } from "../../src/store/observations.ts";
+import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+
+const Mi = 1024n * 1024n;
+
+let store: StoreBundle;
+let context: SchedulerContext;
+let orders: LaunchOrder[];
+let kept: string[];
+let removed: string[];
+let reports: LaunchReport[];
+let keepAnswer: "kept" | "gone" | "running";
+
+beforeEach(async () => {
+  store = await openStoreBundle();
+  orders = [];
+  kept = [];
+  removed = [];
+  reports = [];
+  keepAnswer = "kept";
+  const executor: Executor = {
+    name: "local",
+    launchConcurrency: 8,
+    namespaceFor: () => null,
+    launch: async (order) => {
+      orders.push(order);
+      return { kind: "launched", pod_uid: `uid-${order.attempt_id}` };
+    },
+    keep: async (handle) => {
+      kept.push(handle.attempt_id);
+      return keepAnswer;
+    },
+    remove: async (handle) => {
+      removed.push(handle.attempt_id);
+      return "gone";
+    },
+    start: async () => {},
+    stop: async () => {},
+  };
+  context = {
+    db: store.db,
+    executor,
+    rules: store.rules,
+    clock: { ...systemClock, now: store.now },
+    log: createLogger("silent"),
+    holder: "test",
+    newId: () => "unused",
+    issueLaunchToken: async () => "a token",
+    limits: {
+      parallelism: 100,
+      launch: 600,
+      overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 },
+    },
+    onLaunch: (report) => reports.push(report),
+  };
+});
+afterEach(() => store.close());
+
+async function launchOne(): Promise<LaunchOrder> {
+  await store.settle();
+  const before = orders.length;
+  const launcher = createLauncher(context, () => {});
+  await launcher.runOnce();
+  await launcher.drain();
+  const [order, ...others] = orders.slice(before);
+  if (!order || others.length > 0) throw new Error(`${orders.length - before} were launched`);
+  return order;
+}
+
+async function begin(more: Partial<TaskDefinition>): Promise<LaunchOrder> {
+  await store.save(dagOf("d", [taskOf("a", [], more)]));
+  await store.trigger("d");
+  return launchOne();
+}
+
+const see = (order: LaunchOrder, more: Partial<Observation>) =>
+  recordObservations(
+    store.db,
+    store.rules,
+    {
+      observations: [
+        {
+          attempt_id: order.attempt_id,
+          epoch: order.epoch,
+          namespace: null,
+          pod_uid: `uid-${order.attempt_id}`,
+          pod_scheduled_at: null,
+          container_started_at: null,
+          waiting: null,
+          outcome: null,
+          container: null,
+          process_ended: false,
+          gone: false,
+          ...more,
+        },
+      ],
+      position: null,
+      lease: null,
+    },
+    store.now(),
+  );
+const end = (order: LaunchOrder, kind: OutcomeKind, more: Partial<Observation> = {}) =>
+  see(order, { outcome: outcomeOf(kind), process_ended: true, ...more });
+const reasonOf = async () => {
+  const { rows } = await store.db.query<{ state: string; reason: string | null }>({
+    text: "select state, reason from task_instance",
+  });
+  return rows[0];
+};
+
+describe("pods of ended attempts", () => {
+  it.each([
+    ["none by default", undefined, "task_failed", false],
+    ["those that failed", { keep: "failed", for: null }, "task_failed", true],
+    ["those that the cluster failed", { keep: "failed", for: null }, "evicted", true],
+    ["not those that succeeded", { keep: "failed", for: null }, "success", false],
+    ["not those that skipped", { keep: "failed", for: null }, "skipped", false],
+    ["all", { keep: "always", for: null }, "success", true],
+  ] as const)("are kept: %s", async (_, pods, kind, expected) => {
+    const order = await begin(pods === undefined ? {} : { pods });
+    await end(order, kind);
+    expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 1, gone: 1 } });
+    expect({ kept, removed }).toEqual(
+      expected ? { kept: [order.attempt_id], removed: [] } : { kept: [], removed: [order.attempt_id] },
+    );
+  });
+
+  it("cost nothing more, and go when their time is over", async () => {
+    const order = await begin({ pods: { keep: "always", for: 3_600 } });
+    await end(order, "success");
+    await cleanFinished(context);
+    expect(await listExpectedAttempts(store.db, "local")).toEqual([]);
+    expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 0 } });
+    store.pass(3_599);
+    expect(await removeKept(context)).toMatchObject({ counts: { expired: 0 }, dueInMs: 1_000 });
+    store.pass(1);
+    expect(await removeKept(context)).toMatchObject({ counts: { expired: 1, removed: 1 }, dueInMs: null });
+    expect({ kept, removed }).toEqual({ kept: [order.attempt_id], removed: [order.attempt_id] });
+    expect(await removeKept(context)).toMatchObject({ counts: { expired: 0 } });
+  });
+
+  it("are forgotten by no deletion of history, and a removal that fails is repeated", async () => {
+    const order = await begin({ pods: { keep: "always", for: 60 } });
+    await end(order, "success");
+    await cleanFinished(context);
+    await store.db.query({ text: "delete from dag_run" });
+    store.pass(60);
+    const { remove } = context.executor;
+    context.executor.remove = () => Promise.reject(new Error("the API server is away"));
+    expect(await removeKept(context)).toMatchObject({ counts: { expired: 1, removed: 0 } });
+    context.executor.remove = remove;
+    expect(await removeKept(context)).toMatchObject({ counts: { expired: 0 } });
+    store.pass(30);
+    await removeKept(context);
+    expect(removed).toEqual([order.attempt_id]);
+  });
+
+  it("that do not end are removed after a minute", async () => {
+    const order = await begin({ pods: { keep: "always", for: null } });
+    await end(order, "timed_out");
+    keepAnswer = "running";
+    for (let second = 0; second < 60; second += 1) {
+      expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 1, gone: 0 }, dueInMs: 1_000 });
+      store.pass(1);
+    }
+    expect(removed).toEqual([]);
+    await cleanFinished(context);
+    expect(removed).toEqual([order.attempt_id]);
+  });
+});
+
+describe("memory", () => {
+  const growth = { memory_growth: { factor: 2, max: "700Mi" } };
+
+  it("grows after each out-of-memory kill, up to its cap, and stays so for later runs", async () => {
+    const first = await begin(growth);
+    expect(first.memory_floor).toBeNull();
+    await end(first, "out_of_memory", { memory_limit: 256n * Mi });
+    expect((await reasonOf())?.reason).toMatch(/fault 1 of 3: it ended as out_of_memory; the next attempt gets 512Mi/);
+    store.pass(1);
+    const second = await launchOne();
+    expect(second).toMatchObject({ memory_floor: 512n * Mi, try_number: 1 });
+    await end(second, "out_of_memory", { memory_limit: 512n * Mi });
+    store.pass(5);
+    const third = await launchOne();
+    expect(third.memory_floor).toBe(700n * Mi);
+    await end(third, "out_of_memory", { memory_limit: 700n * Mi });
+    expect((await reasonOf())?.reason).not.toContain("gets");
+    store.pass(60);
+    const fourth = await launchOne();
+    await end(fourth, "success");
+    await store.trigger("d");
+    expect((await launchOne()).memory_floor).toBe(700n * Mi);
+  });
+
+  it("is learned of its own task alone, and only by out-of-memory kills", async () => {
+    const order = await begin({ ...growth, retries: 1 });
+    await end(order, "task_failed", { memory_limit: 256n * Mi });
+    expect((await launchOne()).memory_floor).toBeNull();
+  });
+
+  it("does not grow unless the task asks for it, nor without a limit", async () => {
+    const order = await begin({});
+    await end(order, "out_of_memory", { memory_limit: 256n * Mi });
+    store.pass(1);
+    expect((await launchOne()).memory_floor).toBeNull();
+    const other = await begin(growth);
+    await end(other, "out_of_memory");
+    store.pass(1);
+    expect((await launchOne()).memory_floor).toBeNull();
+  });
+
+  it("follows a cap that was lowered since", async () => {
+    const order = await begin(growth);
+    await end(order, "out_of_memory", { memory_limit: 512n * Mi });
+    store.pass(1);
+    await end(await launchOne(), "success");
+    await store.save(dagOf("d", [taskOf("a", [], { memory_growth: { factor: 2, max: "600Mi" } })]), "later");
+    await store.trigger("d");
+    expect((await launchOne()).memory_floor).toBe(600n * Mi);
+  });
+});
+
+describe("a task's own limits", () => {
+  const at = (seconds: number) => new Date(store.now().getTime() + seconds * 1000).toISOString();
+  const outcome = async () => {
+    const { rows } = await store.db.query<{ outcome: string | null; outcome_reason: string | null }>({
+      text: "select outcome, outcome_reason from attempt order by epoch limit 1",
+    });
+    return rows[0];
+  };
+  const ends = async (seconds: number, reason: string) => {
+    store.pass(seconds - 1);
+    await rescueLost(context);
+    expect((await outcome())?.outcome).toBeNull();
+    store.pass(1);
+    await rescueLost(context);
+    expect(await outcome()).toEqual({ outcome: "start_timeout", outcome_reason: reason });
+  };
+
+  it("scheduleTimeout is for a pod without a node", async () => {
+    await begin({ schedule_timeout: 120, start_timeout: 30 });
+    await ends(120, "it got no node within 120 s");
+  });
+
+  it("startTimeout counts from the node, and for the wait for one too when it is alone", async () => {
+    await begin({ start_timeout: 30 });
+    await ends(30, "it got no node within 30 s");
+  });
+
+  it("startTimeout begins anew once a node has the pod", async () => {
+    const order = await begin({ schedule_timeout: 120, start_timeout: 30 });
+    store.pass(100);
+    await see(order, { pod_scheduled_at: at(0), waiting: { kind: "starting", reason: "it is pulling" } });
+    await ends(30, "it did not start on its node within 30 s: it is pulling");
+  });
+
+  it("others are held to the installation's", async () => {
+    await begin({});
+    await ends(600, "it did not start within 600 s");
+  });
+});
+
+it("reports each launch", async () => {
+  await begin({});
+  expect(reports).toEqual([{ outcome: "launched", slot_wait: 0, launch_delay: 0 }]);
+});
