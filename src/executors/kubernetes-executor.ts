@@ -7,7 +7,7 @@ import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
-import { createKubernetesHttp, type KubernetesHttp } from "../kubernetes/http.ts";
+import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";

@@ -43,7 +43,7 @@ const LONGEST_KEPT = 365 * 86_400;
 const LONGEST_WAIT = 30 * 86_400;
 /** As people write it; core/quantity.ts has the whole grammar. */
 const MEMORY = /^[1-9]\d*(?:\.\d+)?(?:[kMGTP]|[KMGTP]i)?$/;
-const KEEP: readonly unknown[] = ["never", "failed", "always"];
+const KEEP: ReadonlySet<unknown> = new Set(["never", "failed", "always"]);
 
 /** @param where names the task or DAG */
 export function compilePodLife(options: PodLifeOptions, where: string): PodLife {
@@ -71,7 +71,7 @@ export function applyPodLife(own: PodLife, defaults: PodLife) {
 
 function compileRetention(value: unknown, path: string): TaskDefinition["pods"] | null {
   const { keep, for: time } = readFields(value, ["keep", "for"], path, '{ keep: "failed", for: "1h" }');
-  if (!KEEP.includes(keep)) {
+  if (!KEEP.has(keep)) {
     throw authorError(`${path}.keep is ${describeValue(keep)}. Use "never", "failed" or "always".`);
   }
   if (keep === "never") {

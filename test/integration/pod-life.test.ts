@@ -245,35 +245,37 @@ describe("a task's own limits", () => {
     });
     return rows[0];
   };
-  const ends = async (seconds: number, reason: string) => {
+  /** How the attempt has ended a second before, and after `seconds`. */
+  const endsAfter = async (seconds: number) => {
     store.pass(seconds - 1);
     await rescueLost(context);
-    expect((await outcome())?.outcome).toBeNull();
+    const before = (await outcome())?.outcome;
     store.pass(1);
     await rescueLost(context);
-    expect(await outcome()).toEqual({ outcome: "start_timeout", outcome_reason: reason });
+    const after = await outcome();
+    return [before, after?.outcome, after?.outcome_reason];
   };
 
   it("scheduleTimeout is for a pod without a node", async () => {
     await begin({ schedule_timeout: 120, start_timeout: 30 });
-    await ends(120, "it got no node within 120 s");
+    expect(await endsAfter(120)).toEqual([null, "start_timeout", "it got no node within 120 s"]);
   });
 
   it("startTimeout counts from the node, and for the wait for one too when it is alone", async () => {
     await begin({ start_timeout: 30 });
-    await ends(30, "it got no node within 30 s");
+    expect(await endsAfter(30)).toEqual([null, "start_timeout", "it got no node within 30 s"]);
   });
 
   it("startTimeout begins anew once a node has the pod", async () => {
     const order = await begin({ schedule_timeout: 120, start_timeout: 30 });
     store.pass(100);
     await see(order, { pod_scheduled_at: at(0), waiting: { kind: "starting", reason: "it is pulling" } });
-    await ends(30, "it did not start on its node within 30 s: it is pulling");
+    expect(await endsAfter(30)).toEqual([null, "start_timeout", "it did not start on its node within 30 s: it is pulling"]);
   });
 
   it("others are held to the installation's", async () => {
     await begin({});
-    await ends(600, "it did not start within 600 s");
+    expect(await endsAfter(600)).toEqual([null, "start_timeout", "it did not start within 600 s"]);
   });
 });
 
