@@ -16,6 +16,7 @@ import type { Configuration, Environment } from "./configuration.ts";
 import { ROOT } from "./installation.ts";
 import { monitorKubernetes } from "./kubernetes-metrics.ts";
 import type { Metrics } from "./metrics.ts";
+import { loadPodPolicy } from "./pod-policy-file.ts";
 
 export interface ExecutorNeeds {
   configuration: Configuration;
@@ -71,6 +72,7 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
     image,
     apiUrl: needs.apiUrl,
     template: await readPodTemplate(configuration.WINDLASS_POD_TEMPLATE),
+    policy: await loadPodPolicy(configuration.WINDLASS_POD_POLICY),
     installationId: needs.installationId,
     holder: needs.holder,
     ledger: needs.ledger,

@@ -12,7 +12,8 @@ import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cl
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
 import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
-import { buildPod } from "../kubernetes/pod-manifest.ts";
+import { buildPod, type PodManifestInput } from "../kubernetes/pod-manifest.ts";
+import { applyPolicy, type PodPolicy } from "../kubernetes/pod-policy.ts";
 import { readPodLog, type ReadPodLogOptions } from "../kubernetes/pod-log.ts";
 import { getPod } from "../kubernetes/pods.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -43,6 +44,8 @@ export interface KubernetesExecutorOptions {
   apiUrl: string;
   /** The base pod of the installation. */
   template: JsonObject | null;
+  /** The administrator's word on every pod. */
+  policy?: PodPolicy | null;
   /** Tells this installation's pods from another's in the same namespace. */
   installationId: string;
   /** This process, for leases. */
@@ -168,8 +171,12 @@ function refuseUnwatched(namespaces: readonly string[], namespace: string): Laun
   };
 }
 
-function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, namespace: string): JsonObject {
-  return buildPod({
+async function manifestOf(
+  options: KubernetesExecutorOptions,
+  order: LaunchOrder,
+  namespace: string,
+): Promise<JsonObject> {
+  const input: PodManifestInput = {
     attempt_id: order.attempt_id,
     epoch: order.epoch,
     dag_id: order.dag_id,
@@ -194,7 +201,9 @@ function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, name
     template: options.template,
     pod: order.pod,
     memory_floor: order.memory_floor,
-  });
+  };
+  const pod = buildPod(input);
+  return options.policy ? applyPolicy(options.policy, pod, input) : pod;
 }
 
 /** Null when there is none: the pod is gone or another's, or its container never ran. */

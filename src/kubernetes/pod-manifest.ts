@@ -79,6 +79,11 @@ export function buildPod(input: PodManifestInput): JsonObject {
   return pod;
 }
 
+/** The same for a pod that someone has changed since. */
+export function checkBuiltPod(pod: JsonObject, input: PodManifestInput): void {
+  checkMerged(pod, identityOf(input), input);
+}
+
 function identityOf(input: PodManifestInput): JsonObject {
   return {
     apiVersion: "v1",

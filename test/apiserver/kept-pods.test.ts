@@ -39,7 +39,11 @@ afterAll(async () => {
   await http.close();
 });
 
-function makeExecutor(ledger: RecordingLedger, installationId: string, onRequest: (record: RequestRecord) => void = () => {}) {
+function makeExecutor(
+  ledger: RecordingLedger,
+  installationId: string,
+  onRequest: (record: RequestRecord) => void = () => {},
+) {
   const executor = createKubernetesExecutor({
     cluster: { kubeconfigPath: kubeconfigPath() },
     namespaces: [namespace],

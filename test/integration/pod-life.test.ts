@@ -270,7 +270,11 @@ describe("a task's own limits", () => {
     const order = await begin({ schedule_timeout: 120, start_timeout: 30 });
     store.pass(100);
     await see(order, { pod_scheduled_at: at(0), waiting: { kind: "starting", reason: "it is pulling" } });
-    expect(await endsAfter(30)).toEqual([null, "start_timeout", "it did not start on its node within 30 s: it is pulling"]);
+    expect(await endsAfter(30)).toEqual([
+      null,
+      "start_timeout",
+      "it did not start on its node within 30 s: it is pulling",
+    ]);
   });
 
   it("others are held to the installation's", async () => {
