@@ -30,3 +30,17 @@ alter table attempt
   add column start_timeout double precision,
   add column last_event text,          -- the newest of its pod's events, in one sentence
   add column last_event_at timestamptz;
+
+-- How far the logs of containers without a worker have been kept: one row for each that has started.
+create table container_log (
+  attempt_id uuid primary key references attempt (id) on delete cascade,
+  next_seq integer not null,
+  since bigint,                        -- unix seconds from which on it is asked for; null: from the beginning
+  taken integer not null default 0,    -- lines from there on that are kept already
+  latest numeric not null default -1,  -- nanoseconds of the latest line
+  kept_characters bigint not null default 0,
+  quiet integer not null default 0,    -- readings in a row that brought nothing
+  read_after timestamptz,              -- null: not before its end
+  done boolean not null default false  -- its end is kept, too
+);
+create index container_log_due on container_log (read_after) where read_after is not null;

@@ -4,6 +4,7 @@
 
 import type { ResolvedContainer } from "../core/container.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { LogPosition } from "../core/log-position.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Service } from "../lifecycle/service.ts";
 
@@ -41,6 +42,14 @@ export type LaunchResult =
   /** Can never work: the exact field or permission that is missing. */
   | { kind: "refused"; reason: string };
 
+/** A piece of what a container writes. */
+export interface ContainerLogPart {
+  lines: { timestamp: string; event: string }[];
+  position: LogPosition;
+  /** The rest did not fit. */
+  more: boolean;
+}
+
 export interface ContainerLog {
   lines: { timestamp: string; event: string }[];
   /** Earlier lines were left out. */
@@ -71,6 +80,11 @@ export interface Executor extends Service {
    * be read. Absent: this executor runs no images.
    */
   readLog?(handle: Handle): Promise<ContainerLog | null>;
+  /**
+   * What the container has written since `from`; `ended`: it writes no more. Null and errors as for readLog. Absent: this
+   * executor runs no images.
+   */
+  followLog?(handle: Handle, from: LogPosition, ended: boolean): Promise<ContainerLogPart | null>;
   /**
    * Lets the pod of an ended attempt stay, out of sight of the watch. "running": it has not ended, so it cannot be kept yet.
    * Absent: this executor leaves nothing that could be kept.

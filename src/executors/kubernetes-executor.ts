@@ -6,21 +6,18 @@
 import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
-import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
-import { isNotFound } from "../kubernetes/kubernetes-error.ts";
-import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
+import { installationSelector } from "../kubernetes/pod-labels.ts";
 import { buildPod, type PodManifestInput } from "../kubernetes/pod-manifest.ts";
 import { applyPolicy, type PodPolicy } from "../kubernetes/pod-policy.ts";
-import { readPodLog, type ReadPodLogOptions } from "../kubernetes/pod-log.ts";
-import { getPod } from "../kubernetes/pods.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
-import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
+import type { AttemptLedger, Executor, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
+import { followContainerLog, readContainerLog } from "./kubernetes-logs.ts";
 import { type KubernetesMonitor, UNMONITORED } from "./kubernetes-monitor.ts";
 import { keepPod, removePod } from "./kubernetes-remains.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
@@ -116,6 +113,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     ),
   );
 
+  const logs = { http, clock, defaultNamespace: options.defaultNamespace, signal: stopping.signal };
+
   const namespaceFor = (pod: JsonObject | null): string => {
     const metadata = pod?.["metadata"];
     const asked =
@@ -141,15 +140,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         manifestOf(options, order, namespace),
       );
     },
-    readLog: (handle) =>
-      readContainerLog(handle, {
-        http,
-        clock,
-        namespace: handle.namespace ?? options.defaultNamespace,
-        pod: handle.pod_name,
-        container: MAIN_CONTAINER,
-        signal: stopping.signal,
-      }),
+    readLog: (handle) => readContainerLog(logs, handle),
+    followLog: (handle, from, ended) => followContainerLog(logs, handle, from, ended),
     keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, options.installationId),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
@@ -204,18 +196,4 @@ async function manifestOf(
   };
   const pod = buildPod(input);
   return options.policy ? applyPolicy(options.policy, pod, input) : pod;
-}
-
-/** Null when there is none: the pod is gone or another's, or its container never ran. */
-async function readContainerLog(handle: Handle, options: ReadPodLogOptions): Promise<ContainerLog | null> {
-  try {
-    const pod = await getPod(options.http, options.namespace, options.pod, options.signal);
-    if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return null;
-    const main = pod.snapshot.containers.find((each) => each.name === MAIN_CONTAINER && !each.init);
-    if (main === undefined || main.state.kind === "waiting") return null;
-    return await readPodLog(options);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }

@@ -61,6 +61,8 @@ export interface KubernetesCall {
 export interface KubernetesHttp {
   /** The parsed body of a 2xx answer; anything else throws a KubernetesError. */
   call(call: KubernetesCall): Promise<unknown>;
+  /** The same for answers that are not JSON; \uFFFD stands for what is no UTF-8. */
+  text(call: KubernetesCall): Promise<string>;
   /** The body of a 2xx answer as it comes, on a connection of its own; `close` ends it. */
   stream(call: KubernetesCall): Promise<{ body: Readable; close: () => Promise<void> }>;
   credentials: CredentialsSource;
@@ -136,7 +138,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
           mutates: call.method !== "GET",
         });
       }
-      return parseBody(text, call);
+      return text;
     } finally {
       options.onRequest?.({
         verb: call.verb,
@@ -147,25 +149,28 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
     }
   };
 
+  const send = async (call: KubernetesCall): Promise<string> => {
+    const deadlineMs = call.deadlineMs ?? CALL_DEADLINE_MS;
+    const deadline = startDeadline(clock, deadlineMs, call.signal);
+    const endsBy = clock.monotonic() + deadlineMs;
+    try {
+      return await gates[laneOf(call)].pass({ action: actionOf(call), deadline, endsBy }, async () => {
+        try {
+          return await authorized((credentials) => callOnce(call, credentials, deadline.signal));
+        } catch (error) {
+          throw call.signal?.aborted ? error : errorOfTransport(error, lostCall(call, deadline.expired()));
+        }
+      });
+    } finally {
+      deadline.end();
+    }
+  };
+
   return {
     credentials: source,
     limit: (lane) => gates[lane].limit(),
-    call: async (call) => {
-      const deadlineMs = call.deadlineMs ?? CALL_DEADLINE_MS;
-      const deadline = startDeadline(clock, deadlineMs, call.signal);
-      const endsBy = clock.monotonic() + deadlineMs;
-      try {
-        return await gates[laneOf(call)].pass({ action: actionOf(call), deadline, endsBy }, async () => {
-          try {
-            return await authorized((credentials) => callOnce(call, credentials, deadline.signal));
-          } catch (error) {
-            throw call.signal?.aborted ? error : errorOfTransport(error, lostCall(call, deadline.expired()));
-          }
-        });
-      } finally {
-        deadline.end();
-      }
-    },
+    text: send,
+    call: async (call) => parseBody(await send(call), call),
     stream: async (call) => {
       const deadline = startDeadline(clock, call.deadlineMs ?? WATCH_HEADERS_TIMEOUT_MS, call.signal);
       const began = clock.monotonic();

@@ -28,7 +28,7 @@ export async function recordObservations(
     if (merged.length > 0) {
       const own = await updateTimelines(tx, merged, now);
       const ours = merged.filter((seen) => own.has(podKey(seen)));
-      await startContainers(tx, ours);
+      await startContainers(tx, ours, now);
       const ended = await recordOutcomes(tx, rules, ours.flatMap(toEnd), now);
       const results = new Map(
         ours.flatMap((seen) => (seen.container ? [[seen.attempt_id, seen.container.result]] : [])),
@@ -124,7 +124,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
 }
 
 /** Where there is no worker to say so, the container's start is the attempt's, and what was seen of it is the first sign. */
-async function startContainers(tx: Queryable, observations: readonly Observation[]): Promise<void> {
+async function startContainers(tx: Queryable, observations: readonly Observation[], now: Date): Promise<void> {
   const started = observations.filter((seen) => seen.container !== null && seen.container_started_at !== null);
   if (started.length === 0) return;
   await tx.query({
@@ -136,10 +136,13 @@ async function startContainers(tx: Queryable, observations: readonly Observation
         from unnest($1::uuid[], $2::timestamptz[]) as s (id, at), task_instance t
         where a.id = s.id and t.id = a.task_instance_id and a.epoch = t.epoch and t.state = 'queued'
           and a.state = 'launched' and a.outcome is null
-        returning a.task_instance_id, s.at)
+        returning a.id, a.task_instance_id, s.at),
+      followed as (
+        insert into container_log (attempt_id, next_seq, read_after) select id, 0, $3::timestamptz from started
+        on conflict do nothing)
       update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, s.at)
       from started s where t.id = s.task_instance_id`,
-    values: [started.map((seen) => seen.attempt_id), started.map((seen) => seen.container_started_at)],
+    values: [started.map((seen) => seen.attempt_id), started.map((seen) => seen.container_started_at), now],
   });
 }
 

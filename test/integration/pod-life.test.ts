@@ -5,83 +5,36 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TaskDefinition } from "../../src/core/definition.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import type { OutcomeKind } from "../../src/core/outcome.ts";
-import type { Executor, LaunchOrder } from "../../src/executors/executor.ts";
-import { systemClock } from "../../src/lifecycle/clock.ts";
-import { createLogger } from "../../src/lifecycle/log.ts";
-import type { LaunchReport, SchedulerContext } from "../../src/scheduler/activity.ts";
+import type { LaunchOrder } from "../../src/executors/executor.ts";
+import type { LaunchReport } from "../../src/scheduler/activity.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
-import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { removeKept } from "../../src/scheduler/remove-kept.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { listExpectedAttempts } from "../../src/store/attempt-clean.ts";
-import { recordObservations } from "../../src/store/observations.ts";
-import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+import { openSchedulerBundle, type SchedulerBundle } from "../support/scheduler-bundle.ts";
+import { dagOf, outcomeOf, taskOf } from "../support/store-bundle.ts";
 
 const Mi = 1024n * 1024n;
 
-let store: StoreBundle;
-let context: SchedulerContext;
-let orders: LaunchOrder[];
+let { store, context, removed, launchOne, see } = {} as SchedulerBundle;
 let kept: string[];
-let removed: string[];
 let reports: LaunchReport[];
 let keepAnswer: "kept" | "gone" | "running";
 
 beforeEach(async () => {
-  store = await openStoreBundle();
-  orders = [];
   kept = [];
-  removed = [];
   reports = [];
   keepAnswer = "kept";
-  const executor: Executor = {
-    name: "local",
-    launchConcurrency: 8,
-    namespaceFor: () => null,
-    launch: async (order) => {
-      orders.push(order);
-      return { kind: "launched", pod_uid: `uid-${order.attempt_id}` };
-    },
+  const bundle = await openSchedulerBundle({
     keep: async (handle) => {
       kept.push(handle.attempt_id);
       return keepAnswer;
     },
-    remove: async (handle) => {
-      removed.push(handle.attempt_id);
-      return "gone";
-    },
-    start: async () => {},
-    stop: async () => {},
-  };
-  context = {
-    db: store.db,
-    executor,
-    rules: store.rules,
-    clock: { ...systemClock, now: store.now },
-    log: createLogger("silent"),
-    holder: "test",
-    newId: () => "unused",
-    issueLaunchToken: async () => "a token",
-    limits: {
-      parallelism: 100,
-      launch: 600,
-      overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 },
-    },
-    onLaunch: (report) => reports.push(report),
-  };
+  });
+  ({ store, context, removed, launchOne, see } = bundle);
+  context.onLaunch = (report) => reports.push(report);
 });
 afterEach(() => store.close());
-
-async function launchOne(): Promise<LaunchOrder> {
-  await store.settle();
-  const before = orders.length;
-  const launcher = createLauncher(context, () => {});
-  await launcher.runOnce();
-  await launcher.drain();
-  const [order, ...others] = orders.slice(before);
-  if (!order || others.length > 0) throw new Error(`${orders.length - before} were launched`);
-  return order;
-}
 
 async function begin(more: Partial<TaskDefinition>): Promise<LaunchOrder> {
   await store.save(dagOf("d", [taskOf("a", [], more)]));
@@ -89,32 +42,6 @@ async function begin(more: Partial<TaskDefinition>): Promise<LaunchOrder> {
   return launchOne();
 }
 
-const see = (order: LaunchOrder, more: Partial<Observation>) =>
-  recordObservations(
-    store.db,
-    store.rules,
-    {
-      observations: [
-        {
-          attempt_id: order.attempt_id,
-          epoch: order.epoch,
-          namespace: null,
-          pod_uid: `uid-${order.attempt_id}`,
-          pod_scheduled_at: null,
-          container_started_at: null,
-          waiting: null,
-          outcome: null,
-          container: null,
-          process_ended: false,
-          gone: false,
-          ...more,
-        },
-      ],
-      position: null,
-      lease: null,
-    },
-    store.now(),
-  );
 const end = (order: LaunchOrder, kind: OutcomeKind, more: Partial<Observation> = {}) =>
   see(order, { outcome: outcomeOf(kind), process_ended: true, ...more });
 const reasonOf = async () => {

@@ -109,6 +109,8 @@ describe("what loops repeat", () => {
     "due_dags",
     "claim_expired_pods",
     "next_expiry",
+    "claim_logs",
+    "next_log",
     "next_due",
   ])("%s reads no whole table of history", async (name) => {
     const text = statements.find((statement) => statement.name === name)?.text;
@@ -116,7 +118,7 @@ describe("what loops repeat", () => {
     const { rows } = await client.query<{ "QUERY PLAN": string }>(`explain (generic_plan) ${text}`);
     const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
     // Forbidden as they are, they are chosen only where nothing else can be.
-    expect(plan).not.toMatch(/Seq Scan on (?:attempt|task_instance|dag_run|kept_pod)\b/);
+    expect(plan).not.toMatch(/Seq Scan on (?:attempt|task_instance|dag_run|kept_pod|container_log)\b/);
     // For each row again: the square of a backlog.
     expect(plan).not.toMatch(/SubPlan/);
   });
