@@ -31,6 +31,12 @@ alter table attempt
   add column last_event text,          -- the newest of its pod's events, in one sentence
   add column last_event_at timestamptz;
 
+-- What the helpers of such containers delivered, until the attempt's success makes it the task's result.
+create table container_result (
+  attempt_id uuid primary key references attempt (id) on delete cascade,
+  value json not null
+);
+
 -- How far the logs of containers without a worker have been kept: one row for each that has started.
 create table container_log (
   attempt_id uuid primary key references attempt (id) on delete cascade,

@@ -73,6 +73,13 @@ create table connection (
   constraint connection_pkey PRIMARY KEY (connection_id)
 );
 
+create table container_result (
+  attempt_id uuid not null,
+  value json not null,
+  constraint container_result_pkey PRIMARY KEY (attempt_id),
+  constraint container_result_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+);
+
 create table dag (
   dag_id text not null,
   relative_fileloc text not null,

@@ -83,6 +83,7 @@ export async function composeScheduler(
   const holder = nameProcess("scheduler", randomUUID);
   const keys = await loadSigningKeys(db, clock.now());
   const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
+  const tokens = createExecutionTokens(keys.execution, clock);
   const metrics = createMetrics("scheduler", readVersion());
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   observePools(metrics.registry, () => readPools(db), log);
@@ -97,7 +98,8 @@ export async function composeScheduler(
     holder,
     hostname: hostname(),
     newId: randomUUID,
-    issueLaunchToken: createExecutionTokens(keys.execution, clock).issueLaunchToken,
+    issueLaunchToken: tokens.issueLaunchToken,
+    issueResultToken: tokens.issueResultToken,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,

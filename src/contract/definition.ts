@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type DagDefinition, type Expression, RUN_FIELDS, TRIGGER_RULES, WEIGHT_RULES } from "../core/definition.ts";
 import { parseQuantity } from "../core/quantity.ts";
+import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -45,6 +46,10 @@ const containerDefinition = z.strictObject({
   env: z.record(z.string(), z.string()),
   get_logs: z.boolean(),
   skip_on_exit_codes: z.array(z.int().min(1).max(255)),
+  result_file: z
+    .string()
+    .refine(isResultFile, "must be an absolute path of a file in a folder, such as /windlass/result.json")
+    .exactOptional(),
 });
 
 const limit = z.int32().min(1);

@@ -57,6 +57,8 @@ export interface ContainerDefinition {
   get_logs: boolean;
   /** Exit codes by which it says that there was nothing to do. */
   skip_on_exit_codes: number[];
+  /** The file that it leaves its result in; absent: the termination message. */
+  result_file?: string;
 }
 
 /** Which pods of ended attempts stay, and for how many seconds; null: until someone deletes them. */

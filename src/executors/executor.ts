@@ -32,8 +32,8 @@ export interface LaunchOrder {
 export type LaunchWork =
   /** The worker, with a token that is good for one `start` of this attempt. */
   | { kind: "worker"; launch_token: string }
-  /** An image of the author's, that knows nothing of us. */
-  | { kind: "container"; container: ResolvedContainer };
+  /** An image of the author's, that knows nothing of us. The token delivers the result of one that leaves a file. */
+  | { kind: "container"; container: ResolvedContainer; result_token: string | null };
 
 export type LaunchResult =
   | { kind: "launched"; pod_uid: string }

@@ -3,7 +3,7 @@
 // namespace, as observations into the ledger. When the API server is away, launches answer "retry" and watches back off;
 // when the ledger is away, a watch goes back to its list. Neither ends the process or an attempt.
 
-import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
+import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
@@ -163,6 +163,16 @@ function refuseUnwatched(namespaces: readonly string[], namespace: string): Laun
   };
 }
 
+function helperOf({ apiUrl }: KubernetesExecutorOptions, { attempt_id, work }: LaunchOrder) {
+  if (work.kind !== "container" || work.result_token === null || work.container.result_file === null) return null;
+  return {
+    [RESULT_ENVIRONMENT.address]: apiUrl,
+    [RESULT_ENVIRONMENT.attempt]: attempt_id,
+    [RESULT_ENVIRONMENT.token]: work.result_token,
+    [RESULT_ENVIRONMENT.file]: work.container.result_file,
+  };
+}
+
 async function manifestOf(
   options: KubernetesExecutorOptions,
   order: LaunchOrder,
@@ -190,6 +200,7 @@ async function manifestOf(
           }
         : {},
     container: order.work.kind === "container" ? order.work.container : null,
+    helper: helperOf(options, order),
     template: options.template,
     pod: order.pod,
     memory_floor: order.memory_floor,

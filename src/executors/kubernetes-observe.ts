@@ -4,6 +4,7 @@
 
 import type { Observation } from "../core/observation.ts";
 import { containerExits, readContainerResult } from "../core/container.ts";
+import { awaitResult } from "../core/container-result.ts";
 import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
@@ -47,6 +48,8 @@ interface AttemptMark {
   epoch: number;
   /** Of a pod without our worker; null: there is one. */
   containerExits: KnownExits | null;
+  /** Its result is delivered by a helper. */
+  resultFile: boolean;
 }
 
 export function createPodObserver(options: ObserverOptions): ReflectorSink {
@@ -111,7 +114,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     });
     const found: Observation[] = [];
     await forEachLimited(missing, CONCURRENT_CALLS, async ({ attempt, uid }) => {
-      found.push(await confirm({ ...attempt, containerExits: null }, attempt.pod_name, uid, null));
+      found.push(await confirm({ ...attempt, containerExits: null, resultFile: false }, attempt.pod_name, uid, null));
     });
     await record(found, resourceVersion);
     known = listed;
@@ -185,6 +188,7 @@ function readMark(pod: PodView): AttemptMark | null {
     attempt_id: attemptId,
     epoch: Number(epoch),
     containerExits: codes === undefined ? null : containerExits(codes),
+    resultFile: codes !== undefined && ANNOTATIONS.resultFile in pod.annotations,
   };
 }
 
@@ -193,20 +197,29 @@ function exitsOf(mark: AttemptMark): KnownExits {
 }
 
 function observePod(mark: AttemptMark, pod: PodView): Observation {
+  const judged = judgePod(pod.snapshot, exitsOf(mark));
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
     namespace: pod.namespace,
     pod_uid: pod.uid,
-    ...judgePod(pod.snapshot, exitsOf(mark)),
-    container: mark.containerExits && { result: readContainerResult(pod.snapshot) },
+    ...judged,
+    outcome: mark.resultFile ? awaitResult(pod.snapshot, judged.outcome, false) : judged.outcome,
+    container: observeContainer(mark, pod.snapshot),
     process_ended: hasEnded(pod.snapshot),
     gone: false,
   };
 }
 
+function observeContainer(mark: AttemptMark, pod: PodSnapshot | null): Observation["container"] {
+  if (mark.containerExits === null) return null;
+  if (mark.resultFile) return { result: null, from_file: true };
+  return { result: pod === null ? null : readContainerResult(pod) };
+}
+
 function observeGone(mark: AttemptMark, namespace: string, uid: string, last: PodSnapshot | null): Observation {
   const times = last === null ? null : judgePod(last, exitsOf(mark));
+  const outcome = judgeGonePod(last, exitsOf(mark));
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
@@ -216,8 +229,8 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     container_started_at: times?.container_started_at ?? null,
     memory_limit: times?.memory_limit ?? null,
     waiting: null,
-    outcome: judgeGonePod(last, exitsOf(mark)),
-    container: mark.containerExits && { result: last === null ? null : readContainerResult(last) },
+    outcome: mark.resultFile ? awaitResult(last, outcome, true) : outcome,
+    container: observeContainer(mark, last),
     process_ended: last !== null && hasEnded(last),
     gone: true,
   };

@@ -23,6 +23,8 @@ export const ANNOTATIONS = {
   tryNumber: "windlass.dev/try-number",
   /** On pods without our worker: the exit codes that skip the task, separated by commas, often none. */
   skipOnExitCodes: "windlass.dev/skip-on-exit-codes",
+  /** On pods whose result is delivered by a helper. */
+  resultFile: "windlass.dev/result-file",
 } as const;
 
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;

@@ -18,6 +18,7 @@ const input: PodManifestInput = {
   command: ["worker"],
   environment: { WINDLASS_LAUNCH_TOKEN: "secret" },
   container: null,
+  helper: null,
   template: null,
   pod: null,
   memory_floor: null,

@@ -27,6 +27,7 @@ export interface SchedulerContext {
   holder: string;
   newId: () => string;
   issueLaunchToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
+  issueResultToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
   limits: {
     /** Task instances queued or running in the whole installation. */
     parallelism: number;

@@ -39,6 +39,7 @@ function launcherOf(answer: () => LaunchResult) {
       holder: "me",
       newId: randomUUID,
       issueLaunchToken: async () => "token",
+      issueResultToken: async () => "token",
       limits: {
         parallelism: 10,
         launch: LAUNCH_BUDGET,

@@ -55,7 +55,9 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
       const ready = await prepareContainer(db, task, task.container, attempt.attempt_id);
       if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
       if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
-      work = { kind: "container", container: ready.container };
+      const { container } = ready;
+      const result_token = container.result_file === null ? null : await context.issueResultToken(attempt);
+      work = { kind: "container", container, result_token };
     } else {
       work = { kind: "worker", launch_token: await context.issueLaunchToken(attempt) };
     }

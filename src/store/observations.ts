@@ -5,6 +5,7 @@ import { cleanText } from "../core/clean-text.ts";
 import type { Observation } from "../core/observation.ts";
 import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
+import { takeContainerResults } from "./container-results.ts";
 import type { Database, Queryable } from "./database.ts";
 import { assertLease, type Lease } from "./leases.ts";
 import { saveResults } from "./task-results.ts";
@@ -33,6 +34,11 @@ export async function recordObservations(
       const results = new Map(
         ours.flatMap((seen) => (seen.container ? [[seen.attempt_id, seen.container.result]] : [])),
       );
+      const delivered = await takeContainerResults(
+        tx,
+        ours.flatMap((seen) => (seen.container?.from_file && seen.outcome ? [seen.attempt_id] : [])),
+      );
+      for (const [attemptId, value] of delivered) results.set(attemptId, value);
       await saveResults(
         tx,
         ended.flatMap(({ attempt_id, task_instance_id, after }) => {

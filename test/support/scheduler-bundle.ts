@@ -50,6 +50,7 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
     holder: "test",
     newId: () => "unused",
     issueLaunchToken: async () => "a token",
+    issueResultToken: async () => "a result token",
     limits: {
       parallelism: 100,
       launch: 600,
