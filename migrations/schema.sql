@@ -73,6 +73,20 @@ create table connection (
   constraint connection_pkey PRIMARY KEY (connection_id)
 );
 
+create table container_log (
+  attempt_id uuid not null,
+  next_seq integer not null,
+  since bigint,
+  taken integer default 0 not null,
+  latest numeric default '-1'::integer not null,
+  kept_characters bigint default 0 not null,
+  quiet integer default 0 not null,
+  read_after timestamp with time zone,
+  done boolean default false not null,
+  constraint container_log_pkey PRIMARY KEY (attempt_id),
+  constraint container_log_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+);
+
 create table container_result (
   attempt_id uuid not null,
   value json not null,
@@ -313,6 +327,7 @@ CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE 
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
+CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
