@@ -25,11 +25,11 @@ create table memory_floor (
 
 alter table attempt
   add column memory_limit bigint,      -- bytes, of the main container; null: none, or not seen
-  add column memory_peak bigint,       -- bytes, as its worker last reported it
   add column schedule_timeout double precision, -- seconds, the task's own
   add column start_timeout double precision,
   add column last_event text,          -- the newest of its pod's events, in one sentence
-  add column last_event_at timestamptz;
+  add column last_event_at timestamptz,
+  add column events_asked_at timestamptz;
 
 -- What the helpers of such containers delivered, until the attempt's success makes it the task's result.
 create table container_result (

@@ -42,6 +42,12 @@ export type LaunchResult =
   /** Can never work: the exact field or permission that is missing. */
   | { kind: "refused"; reason: string };
 
+/** What the cluster has written about a pod. */
+export interface PodEvents {
+  last: { at: string; text: string } | null;
+  image_pulled_at: string | null;
+}
+
 /** A piece of what a container writes. */
 export interface ContainerLogPart {
   lines: { timestamp: string; event: string }[];
@@ -85,6 +91,8 @@ export interface Executor extends Service {
    * executor runs no images.
    */
   followLog?(handle: Handle, from: LogPosition, ended: boolean): Promise<ContainerLogPart | null>;
+  /** What the cluster says of the attempt's pod; null: nothing. Absent: there is no cluster. */
+  readEvents?(handle: Handle): Promise<PodEvents | null>;
   /**
    * Lets the pod of an ended attempt stay, out of sight of the watch. "running": it has not ended, so it cannot be kept yet.
    * Absent: this executor leaves nothing that could be kept.

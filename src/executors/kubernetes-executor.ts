@@ -6,10 +6,12 @@
 import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
+import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
 import { installationSelector } from "../kubernetes/pod-labels.ts";
+import { readPodEvents } from "../kubernetes/pod-events.ts";
 import { buildPod, type PodManifestInput } from "../kubernetes/pod-manifest.ts";
 import { applyPolicy, type PodPolicy } from "../kubernetes/pod-policy.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -142,6 +144,12 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     },
     readLog: (handle) => readContainerLog(logs, handle),
     followLog: (handle, from, ended) => followContainerLog(logs, handle, from, ended),
+    readEvents: async (handle) => {
+      const { namespace, pod_name: name, pod_uid: uid } = handle;
+      if (uid === null) return null;
+      const pod = { namespace: namespace ?? options.defaultNamespace, name, uid };
+      return readPodEvents(http, pod, MAIN_CONTAINER, stopping.signal);
+    },
     keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, options.installationId),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),

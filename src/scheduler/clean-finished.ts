@@ -6,6 +6,7 @@ import type { PassResult } from "../lifecycle/loop.ts";
 import { claimRemains, markCleaned, offerRemainsAgain, type Remains } from "../store/attempt-clean.ts";
 import { type KeptPod, noteKeptPods } from "../store/kept-pods.ts";
 import type { SchedulerContext } from "./activity.ts";
+import { keepEvents } from "./look-at-events.ts";
 import { keepLog } from "./keep-log.ts";
 
 const BATCH = 64;
@@ -58,6 +59,8 @@ export async function cleanFinished(context: SchedulerContext): Promise<PassResu
 async function clean(context: SchedulerContext, remains: Remains, keep: boolean): Promise<Cleaned> {
   const { executor, clock } = context;
   if (!(await keepLog(context, remains))) return { kind: "later", ms: LOG_RETRY_MS };
+  // Events outlive a pod by an hour at most, and are about it: the reason of such an end may be among them.
+  if (chargeOf(remains.outcome) === "infrastructure") await keepEvents(context, remains);
   if (keep && executor.keep) {
     const kept = await executor.keep(remains);
     if (kept !== "running") return { kind: "gone" };

@@ -12,6 +12,7 @@ import { cleanFinished } from "./clean-finished.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
 import { followLogs } from "./follow-logs.ts";
 import { createLauncher } from "./launch-queued.ts";
+import { lookAtEvents } from "./look-at-events.ts";
 import { queueReady } from "./queue-ready.ts";
 import { removeKept } from "./remove-kept.ts";
 import { rescueLost } from "./rescue-lost.ts";
@@ -51,11 +52,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
   const kept = loop("remove-kept", SAFETY_INTERVAL_MS, () => removeKept(options));
   const logs = loop("follow-logs", LOG_INTERVAL_MS, () => followLogs(options));
+  const events = loop("look-at-events", SAFETY_INTERVAL_MS, () => lookAtEvents(options));
   const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
     await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
     return { counts: {} };
   });
-  const loops = [...Object.values(topics), rescue, kept, logs, heartbeat];
+  const loops = [...Object.values(topics), rescue, kept, logs, events, heartbeat];
   const listener = createWakeListener({
     url: db.url,
     clock,

@@ -8,6 +8,7 @@ import type { OutcomeKind } from "../../src/core/outcome.ts";
 import type { LaunchOrder } from "../../src/executors/executor.ts";
 import type { LaunchReport } from "../../src/scheduler/activity.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
+import { lookAtEvents } from "../../src/scheduler/look-at-events.ts";
 import { removeKept } from "../../src/scheduler/remove-kept.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { listExpectedAttempts } from "../../src/store/attempt-clean.ts";
@@ -213,4 +214,44 @@ describe("a task's own limits", () => {
 it("reports each launch", async () => {
   await begin({});
   expect(reports).toEqual([{ outcome: "launched", slot_wait: 0, launch_delay: 0 }]);
+});
+
+describe("events of pods that wait", () => {
+  const event = { at: "2026-11-21T08:00:07.000Z", text: "FailedMount: no \0 volume" };
+  const seen = async () => {
+    const { rows } = await store.db.query({ text: "select last_event, last_event_at, image_pulled_at from attempt" });
+    return rows[0];
+  };
+
+  it("are asked for after 10 seconds and then every 30, and kept", async () => {
+    const order = await begin({});
+    const asked: string[] = [];
+    context.executor.readEvents = async (handle) => {
+      asked.push(handle.attempt_id);
+      return { last: event, image_pulled_at: "2026-11-21T08:00:06.000Z" };
+    };
+    const passes: number[] = [];
+    for (const seconds of [9, 1, 29, 1]) {
+      store.pass(seconds);
+      passes.push((await lookAtEvents(context)).counts["asked"] ?? 0);
+    }
+    expect({ passes, asked }).toEqual({ passes: [0, 1, 0, 1], asked: [order.attempt_id, order.attempt_id] });
+    expect(await seen()).toEqual({
+      last_event: "FailedMount: no \u2400 volume",
+      last_event_at: new Date(event.at),
+      image_pulled_at: new Date("2026-11-21T08:00:06.000Z"),
+    });
+  });
+
+  it("are asked for when the cluster has ended the attempt, and change nothing when they may not be read", async () => {
+    const order = await begin({});
+    context.executor.readEvents = () => Promise.reject(new Error("forbidden"));
+    store.pass(10);
+    expect(await lookAtEvents(context)).toMatchObject({ counts: { asked: 1 } });
+    context.executor.readEvents = async () => ({ last: event, image_pulled_at: null });
+    await end(order, "start_timeout");
+    await cleanFinished(context);
+    expect(await seen()).toMatchObject({ last_event_at: new Date(event.at) });
+    expect(removed).toEqual([order.attempt_id]);
+  });
 });

@@ -109,6 +109,7 @@ describe("what loops repeat", () => {
     "due_dags",
     "claim_expired_pods",
     "next_expiry",
+    "claim_waiting",
     "claim_logs",
     "next_log",
     "next_due",
