@@ -50,6 +50,12 @@ create table attempt (
   error jsonb,
   pod_gone_at timestamp with time zone,
   cleaned_at timestamp with time zone,
+  memory_limit bigint,
+  schedule_timeout double precision,
+  start_timeout double precision,
+  last_event text,
+  last_event_at timestamp with time zone,
+  events_asked_at timestamp with time zone,
   log_key text,
   constraint attempt_pkey PRIMARY KEY (id),
   constraint attempt_task_instance_id_epoch_key UNIQUE (task_instance_id, epoch),
@@ -175,12 +181,33 @@ create table import_error (
   constraint import_error_filename_key UNIQUE (filename)
 );
 
+create table kept_pod (
+  attempt_id uuid not null,
+  epoch integer not null,
+  executor text not null,
+  namespace text,
+  pod_name text not null,
+  pod_uid text,
+  remove_at timestamp with time zone not null,
+  constraint kept_pod_pkey PRIMARY KEY (attempt_id)
+);
+
 create table lease (
   name text not null,
   holder text not null,
   token bigint not null,
   expires_at timestamp with time zone not null,
   constraint lease_pkey PRIMARY KEY (name)
+);
+
+create table memory_floor (
+  dag_id text not null,
+  task_id text not null,
+  bytes bigint not null,
+  killed_at_bytes bigint not null,
+  learned_at timestamp with time zone not null,
+  constraint memory_floor_pkey PRIMARY KEY (dag_id, task_id),
+  constraint memory_floor_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
 create table migration (
@@ -336,6 +363,7 @@ CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = '
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
