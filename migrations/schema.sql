@@ -50,6 +50,12 @@ create table attempt (
   error jsonb,
   pod_gone_at timestamp with time zone,
   cleaned_at timestamp with time zone,
+  memory_limit bigint,
+  schedule_timeout double precision,
+  start_timeout double precision,
+  last_event text,
+  last_event_at timestamp with time zone,
+  events_asked_at timestamp with time zone,
   log_key text,
   constraint attempt_pkey PRIMARY KEY (id),
   constraint attempt_task_instance_id_epoch_key UNIQUE (task_instance_id, epoch),
@@ -116,6 +122,27 @@ create table connection (
   sealed_secrets text not null,
   updated_at timestamp with time zone not null,
   constraint connection_pkey PRIMARY KEY (connection_id)
+);
+
+create table container_log (
+  attempt_id uuid not null,
+  next_seq integer not null,
+  since bigint,
+  taken integer default 0 not null,
+  latest numeric default '-1'::integer not null,
+  kept_characters bigint default 0 not null,
+  quiet integer default 0 not null,
+  read_after timestamp with time zone,
+  done boolean default false not null,
+  constraint container_log_pkey PRIMARY KEY (attempt_id),
+  constraint container_log_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+);
+
+create table container_result (
+  attempt_id uuid not null,
+  value json not null,
+  constraint container_result_pkey PRIMARY KEY (attempt_id),
+  constraint container_result_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
 );
 
 create table dag (
@@ -222,12 +249,33 @@ create table import_error (
   constraint import_error_filename_key UNIQUE (filename)
 );
 
+create table kept_pod (
+  attempt_id uuid not null,
+  epoch integer not null,
+  executor text not null,
+  namespace text,
+  pod_name text not null,
+  pod_uid text,
+  remove_at timestamp with time zone not null,
+  constraint kept_pod_pkey PRIMARY KEY (attempt_id)
+);
+
 create table lease (
   name text not null,
   holder text not null,
   token bigint not null,
   expires_at timestamp with time zone not null,
   constraint lease_pkey PRIMARY KEY (name)
+);
+
+create table memory_floor (
+  dag_id text not null,
+  task_id text not null,
+  bytes bigint not null,
+  killed_at_bytes bigint not null,
+  learned_at timestamp with time zone not null,
+  constraint memory_floor_pkey PRIMARY KEY (dag_id, task_id),
+  constraint memory_floor_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
 create table migration (
@@ -379,6 +427,7 @@ CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_reque
 CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
 CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
 CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
+CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
 CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
@@ -391,6 +440,7 @@ CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
 CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
 CREATE INDEX event_log_when ON public.event_log USING btree ("when");
+CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));

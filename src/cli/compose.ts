@@ -37,6 +37,7 @@ import { composeExecutor } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
 import { MIGRATIONS, readVersion } from "./installation.ts";
+import { observeLaunches } from "./launch-metrics.ts";
 import { createMetrics } from "./metrics.ts";
 
 const clock = systemClock;
@@ -84,6 +85,7 @@ export async function composeScheduler(
   const holder = nameProcess("scheduler", randomUUID);
   const keys = await loadSigningKeys(db, clock.now());
   const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
+  const tokens = createExecutionTokens(keys.execution, clock);
   const metrics = createMetrics("scheduler", readVersion());
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   observePools(metrics.registry, () => readPools(db), log);
@@ -98,7 +100,8 @@ export async function composeScheduler(
     holder,
     hostname: hostname(),
     newId: randomUUID,
-    issueLaunchToken: createExecutionTokens(keys.execution, clock).issueLaunchToken,
+    issueLaunchToken: tokens.issueLaunchToken,
+    issueResultToken: tokens.issueResultToken,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,
@@ -110,6 +113,7 @@ export async function composeScheduler(
       },
     },
     onPass: metrics.onPass,
+    onLaunch: observeLaunches(metrics.registry),
   });
   const probes = createProbeService({
     host: configuration.WINDLASS_LISTEN_HOST,

@@ -9,6 +9,8 @@ import {
   TRIGGER_RULES,
   WEIGHT_RULES,
 } from "../core/definition.ts";
+import { parseQuantity } from "../core/quantity.ts";
+import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -53,6 +55,10 @@ const containerDefinition = z.strictObject({
   env: z.record(z.string(), z.string()),
   get_logs: z.boolean(),
   skip_on_exit_codes: z.array(z.int().min(1).max(255)),
+  result_file: z
+    .string()
+    .refine(isResultFile, "must be an absolute path of a file in a folder, such as /windlass/result.json")
+    .exactOptional(),
 });
 
 const limit = z.int32().min(1);
@@ -86,6 +92,17 @@ export const taskDefinition = z.strictObject({
   no_retry_on: errorNames.exactOptional(),
   depends_on_past: z.boolean().exactOptional(),
   wait_for_downstream: z.boolean().exactOptional(),
+  pods: z
+    .strictObject({ keep: z.enum(["failed", "always"]), for: z.number().positive().max(LONGEST_TIMEOUT).nullable() })
+    .exactOptional(),
+  memory_growth: z
+    .strictObject({
+      factor: z.number().min(1.1).max(10),
+      max: z.string().refine((text) => parseQuantity(text) !== null, "is no amount of memory such as 4Gi"),
+    })
+    .exactOptional(),
+  schedule_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
+  start_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
 });
 
 const expressionText = z.string().min(1).max(200);

@@ -57,6 +57,20 @@ export interface ContainerDefinition {
   get_logs: boolean;
   /** Exit codes by which it says that there was nothing to do. */
   skip_on_exit_codes: number[];
+  /** The file that it leaves its result in; absent: the termination message. */
+  result_file?: string;
+}
+
+/** Which pods of ended attempts stay, and for how many seconds; null: until someone deletes them. */
+export interface KeptPods {
+  keep: "failed" | "always";
+  for: number | null;
+}
+
+/** After an out-of-memory kill: `factor` times the limit, up to `max`, a quantity such as "4Gi". */
+export interface MemoryGrowth {
+  factor: number;
+  max: string;
 }
 
 export interface TaskDefinition {
@@ -102,6 +116,14 @@ export interface TaskDefinition {
   /** Waits until it has succeeded, or was skipped, in the run before; wait_for_downstream: and its direct downstream too. */
   depends_on_past?: boolean;
   wait_for_downstream?: boolean;
+  /** Absent: pods are removed once their attempts have ended. */
+  pods?: KeptPods;
+  /** Absent: memory does not grow. */
+  memory_growth?: MemoryGrowth;
+  /** From launch until a node has the pod; absent: start_timeout. */
+  schedule_timeout?: number;
+  /** From then until the task runs; absent: the installation's limit, from launch on. */
+  start_timeout?: number;
 }
 
 /** Which weights a task's priority is the sum of: its own and those of all tasks after it, or before it, or its own alone. */

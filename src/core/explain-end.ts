@@ -79,11 +79,15 @@ function explainFailure(situation: Situation, attempt: AttemptSituation | null):
   const message = attempt.error === null ? "" : clause(attempt.error.message);
   const error =
     attempt.error === null || message === "" || reason.includes(message) ? "" : ` (${attempt.error.name}: ${message})`;
+  const told = attempt.last_event === null ? "" : clause(attempt.last_event);
+  const event =
+    told === "" || reason.includes(told.slice(told.indexOf(": ") + 2)) ? null : `its pod's last event was ${told}`;
   const tried = `on try ${instance.try_number} of ${instance.max_tries}`;
   return {
     cause: outcome,
     sentence: sentence(
       `${nameTask(instance)} failed ${tried} (${name}${code})${sayTime(situation)}: ${reason}${error}`,
+      event,
       quoteLog(situation, `${reason} ${message}`),
       advice,
     ),

@@ -12,6 +12,7 @@ import {
   type PodSnapshot,
   type TerminatedState,
 } from "./pod-snapshot.ts";
+import { parseQuantity } from "./quantity.ts";
 import { explainWaiting, type Waiting } from "./pod-waiting.ts";
 import { signalName } from "./signal-name.ts";
 
@@ -20,6 +21,8 @@ export interface PodJudgement {
   waiting: Waiting | null;
   pod_scheduled_at: string | null;
   container_started_at: string | null;
+  /** Bytes. */
+  memory_limit: bigint | null;
 }
 
 /**
@@ -33,6 +36,8 @@ export interface ExitMeaning {
   reason: string;
 }
 
+// What the ledger can hold; no node has as much.
+const LARGEST_LIMIT = BigInt(Number.MAX_SAFE_INTEGER);
 const NO_KNOWN_EXITS: KnownExits = new Map();
 
 /** What is known of an attempt whose pod exists. */
@@ -45,7 +50,13 @@ export function judgePod(pod: PodSnapshot, exits: KnownExits = NO_KNOWN_EXITS): 
     waiting: outcome === null ? explainWaiting(pod) : null,
     pod_scheduled_at: scheduled?.status === "True" ? scheduled.last_transition_at : null,
     container_started_at: main === undefined || main.state.kind === "waiting" ? null : main.state.started_at,
+    memory_limit: readLimit(main),
   };
+}
+
+function readLimit(main: ContainerSnapshot | undefined): bigint | null {
+  const bytes = main?.memory_limit ? parseQuantity(main.memory_limit) : null;
+  return bytes !== null && bytes > LARGEST_LIMIT ? LARGEST_LIMIT : bytes;
 }
 
 /** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */

@@ -37,16 +37,16 @@ export interface LaunchContext {
   signal: AbortSignal;
 }
 
-/** @param buildManifest throws `invalid_configuration` for a pod that can never be */
+/** @param buildManifest rejects with `invalid_configuration` for a pod that can never be */
 export async function launchPod(
   context: LaunchContext,
   order: LaunchOrder,
   namespace: string,
-  buildManifest: () => JsonObject,
+  buildManifest: () => Promise<JsonObject>,
 ): Promise<LaunchResult> {
   let manifest: JsonObject;
   try {
-    manifest = buildManifest();
+    manifest = await buildManifest();
   } catch (error) {
     if (isFailure(error, "invalid_configuration")) return { kind: "refused", reason: error.message };
     throw error;

@@ -15,6 +15,7 @@ export interface Permission {
 export const NEEDED_PERMISSIONS: readonly Permission[] = [
   ...POD_VERBS.map((verb) => ({ verb, resource: "pods" })),
   { verb: "get", resource: "pods/log" },
+  { verb: "list", resource: "events" },
 ];
 
 /** Those of `permissions` that the credentials lack, in their order. */

@@ -41,6 +41,7 @@ function launcherOf(answer: () => LaunchResult, db: Database = store.db) {
       holder: "me",
       newId: randomUUID,
       issueLaunchToken: async () => "token",
+      issueResultToken: async () => "token",
       limits: {
         parallelism: 10,
         launch: LAUNCH_BUDGET,

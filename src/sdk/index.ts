@@ -15,6 +15,7 @@ export type { TaskNode } from "./node.ts";
 export { failWithoutRetry, skip } from "./outcome-errors.ts";
 export type { NotSerialisable } from "./output.ts";
 export type { PodOverride } from "./pod-override.ts";
+export type { MemoryGrowthOptions, PodRetention } from "./pod-settings.ts";
 export type { Reference } from "./reference.ts";
 export type { CronExpression, Moment, ScheduleOption, Timetable } from "./schedule.ts";
 export type { Task } from "./create-task.ts";

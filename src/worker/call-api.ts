@@ -18,7 +18,7 @@ export type CallResult =
 
 export interface Call {
   method: "POST" | "PUT";
-  action: "start" | "heartbeat" | "logs" | "finish";
+  action: "start" | "heartbeat" | "logs" | "finish" | "result";
   /** Read before every repeat: a heartbeat may have renewed it. */
   token: () => string;
   body: string | null;

@@ -109,6 +109,11 @@ describe("what loops repeat", () => {
     "release_from_past",
     "past_blockers",
     "due_dags",
+    "claim_expired_pods",
+    "next_expiry",
+    "claim_waiting",
+    "claim_logs",
+    "next_log",
     "next_due",
     "overdue_runs",
     "next_run_timeout",
@@ -123,7 +128,7 @@ describe("what loops repeat", () => {
     const { rows } = await client.query<{ "QUERY PLAN": string }>(`explain (generic_plan) ${text}`);
     const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
     // Forbidden as they are, they are chosen only where nothing else can be.
-    expect(plan).not.toMatch(/Seq Scan on (?:attempt|task_instance|dag_run)\b/);
+    expect(plan).not.toMatch(/Seq Scan on (?:attempt|task_instance|dag_run|kept_pod|container_log)\b/);
     // For each row again: the square of a backlog.
     expect(plan).not.toMatch(/SubPlan/);
   });
