@@ -70,7 +70,7 @@ async function prepareTable(tx: Queryable): Promise<void> {
 async function applyMigration(tx: Queryable, migration: Migration, now: Date, log: Logger): Promise<void> {
   const { version, name, sql, checksum, compatible_from } = migration;
   log.info({ migration: name }, "applying migration");
-  await tx.query({ text: sql, unhurried: true });
+  await tx.query({ unhurried: true, text: sql });
   await tx.query({
     text: "insert into migration (version, name, checksum, applied_at, compatible_from) values ($1, $2, $3, $4, $5)",
     values: [version, name, checksum, now, compatible_from],
