@@ -192,6 +192,7 @@ function partsOf(expression: Expression): Expression[] {
     case "value":
     case "param":
     case "result":
+    case "item":
     case "run":
       return [];
   }

@@ -44,7 +44,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
     const task = graph.tasks.get(attempt.task_id);
     let work: LaunchWork;
     if (task?.container) {
-      const ready = await prepareContainer(db, task, task.container, attempt.attempt_id);
+      const ready = await prepareContainer(db, graph, task, task.container, attempt.attempt_id);
       if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
       if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
       work = { kind: "container", container: ready.container };

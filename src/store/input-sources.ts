@@ -1,8 +1,12 @@
-// What a task's inputs are resolved from: the facts and params of its run, and the results of finished upstream tasks.
+// What a task's inputs are resolved from: the facts and params of its run, the results of finished upstream tasks, and the
+// items that an instance is mapped over.
 
 import type { RunField, TaskDefinition } from "../core/definition.ts";
-import { type InputSources, listResultSources } from "../core/inputs.ts";
+import { failure } from "../core/errors.ts";
+import { type DagGraph, isMapped, isSameIndex } from "../core/graph.ts";
+import { type InputSources, listResultSources, pick } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { findMap, listItemNames, sourceOf } from "../core/mapping.ts";
 import type { Queryable } from "./database.ts";
 
 export interface RunRow {
@@ -31,16 +35,144 @@ export function runFacts(row: Omit<RunRow, "run_key" | "params">): RunFacts {
   };
 }
 
-/** The results of the run's tasks, by task id; what left none is not in it. */
-export async function readResults(db: Queryable, runKey: number, taskIds: string[]): Promise<Map<string, Json>> {
-  if (taskIds.length === 0) return new Map();
+export async function readRunRow(db: Queryable, runKey: number): Promise<RunRow> {
+  const { rows } = await db.query<RunRow>({
+    name: "read_run_row",
+    text: `select id as run_key, dag_id, dag_run_id as run_id, run_type, logical_date, data_interval_start, data_interval_end,
+        run_after, params
+      from dag_run where id = $1`,
+    values: [runKey],
+  });
+  const row = rows[0];
+  if (!row) throw failure("not_found", `run ${runKey} was deleted`);
+  return row;
+}
+
+/** Which instance of the task reads. */
+export interface Reader {
+  map_index: number;
+  map_positions: number[] | null;
+}
+
+/** Errors: payload_too_large. */
+export async function readInputSources(
+  db: Queryable,
+  row: RunRow,
+  graph: DagGraph,
+  task: TaskDefinition,
+  reader: Reader,
+): Promise<InputSources> {
+  const [results, items] = await Promise.all([
+    readResults(db, row.run_key, graph, listResultSources(task), {
+      task_id: task.task_id,
+      map_index: reader.map_index,
+    }),
+    readItems(db, row.run_key, graph, task, reader),
+  ]);
+  return { params: row.params, run: runFacts(row), results, items };
+}
+
+/** What one task may read of another's instances. The API and the worker hold it in memory, some three times over. */
+const MAX_GATHERED_BYTES = 32 * 1024 * 1024;
+
+/**
+ * The results of the run's tasks, by task id; what left none is not in it. Of a task with several instances the array of
+ * the results of its successes, or to an instance of the same mapped group the result of the same index.
+ * @param reader null: a reader outside of all groups
+ */
+export async function readResults(
+  db: Queryable,
+  runKey: number,
+  graph: DagGraph,
+  taskIds: readonly string[],
+  reader: { task_id: string; map_index: number } | null,
+): Promise<Map<string, Json>> {
+  const isGathered = (id: string) => isMapped(graph, id) && !(reader && isSameIndex(graph, id, reader.task_id));
+  const gathered = taskIds.filter(isGathered);
+  const single = taskIds.filter((id) => !isGathered(id));
+  const [one, many] = await Promise.all([
+    single.length === 0
+      ? []
+      : readSingle(
+          db,
+          runKey,
+          single.map((id) => ({ task_id: id, map_index: isMapped(graph, id) ? (reader?.map_index ?? -1) : -1 })),
+        ),
+    Promise.all(gathered.map(async (id) => [id, await gatherResults(db, runKey, id)] as const)),
+  ]);
+  return new Map([...one, ...many]);
+}
+
+async function readSingle(
+  db: Queryable,
+  runKey: number,
+  instances: readonly { task_id: string; map_index: number }[],
+): Promise<[string, Json][]> {
   const { rows } = await db.query<{ task_id: string; value: Json }>({
     name: "read_results",
-    text: `select t.task_id, r.value from task_instance t join task_result r on r.task_instance_id = t.id
-      where t.run_id = $1 and t.task_id = any ($2) and t.map_index = -1`,
-    values: [runKey, taskIds],
+    text: `select t.task_id, r.value from unnest($2::text[], $3::int[]) as wanted (task_id, map_index)
+        join task_instance t on t.run_id = $1 and t.task_id = wanted.task_id and t.map_index = wanted.map_index
+        join task_result r on r.task_instance_id = t.id`,
+    values: [runKey, instances.map(({ task_id }) => task_id), instances.map(({ map_index }) => map_index)],
   });
-  return new Map(rows.map((row) => [row.task_id, row.value]));
+  return rows.map((row) => [row.task_id, row.value]);
+}
+
+async function gatherResults(db: Queryable, runKey: number, taskId: string): Promise<Json[]> {
+  const { rows } = await db.query<{ bytes: number; values: Json[] | null }>({
+    name: "gather_results",
+    text: `
+      with result as (
+        select t.map_index, coalesce(r.value::text, 'null') as value
+        from task_instance t left join task_result r on r.task_instance_id = t.id
+        where t.run_id = $1 and t.task_id = $2 and t.map_index >= 0 and t.state = 'success'),
+      size as (select coalesce(sum(octet_length(value)), 0)::float8 as bytes from result)
+      select bytes, case when bytes <= $3 then (
+        select ('[' || coalesce(string_agg(value, ',' order by map_index), '') || ']')::json from result) end as values
+      from size`,
+    values: [runKey, taskId, MAX_GATHERED_BYTES],
+  });
+  const { bytes = 0, values = [] } = rows[0] ?? {};
+  if (values !== null) return values;
+  throw failure(
+    "payload_too_large",
+    `the results of "${taskId}" have ${bytes} bytes together, and a task can take ${MAX_GATHERED_BYTES}; return less from each, or a reference to it`,
+  );
+}
+
+/** The items of one instance that its inputs read, by name. */
+async function readItems(
+  db: Queryable,
+  runKey: number,
+  graph: DagGraph,
+  task: TaskDefinition,
+  { map_positions }: Reader,
+): Promise<Map<string, Json>> {
+  const owner = findMap(graph, task.task_id);
+  const used = new Set(Object.values(task.inputs).flatMap(listItemNames));
+  if (!owner || used.size === 0) return new Map();
+  const wanted = owner.map.over.flatMap(({ name, array }, index) => {
+    const position = map_positions?.[index];
+    if (!used.has(name) || position === undefined) return [];
+    return [{ name, position, source: sourceOf(graph, array) }];
+  });
+  const stored = wanted.filter(({ source }) => source.kind === "array");
+  const { rows } =
+    stored.length === 0
+      ? { rows: [] }
+      : await db.query<{ name: string; value: Json }>({
+          name: "read_map_items",
+          text: `select i.name, i.value from unnest($3::text[], $4::int[]) as wanted (name, position)
+            join map_item i on i.run_id = $1 and i.task_id = $2 and i.name = wanted.name and i.position = wanted.position`,
+          values: [runKey, owner.task_id, stored.map(({ name }) => name), stored.map(({ position }) => position)],
+        });
+  const items = new Map(rows.map(({ name, value }) => [name, value]));
+  for (const { name, position, source } of wanted) {
+    if (source.kind !== "instances") continue;
+    const results = await readSingle(db, runKey, [{ task_id: source.task_id, map_index: position }]);
+    items.set(name, pick(results[0]?.[1] ?? null, source.each));
+  }
+  return items;
 }
 
 /** What these instances' inputs are made of, by instance. */
@@ -75,7 +207,7 @@ export async function readKeySources(
       const run = byRun.get(instance.run_id);
       if (!run) return [];
       const found = (values.get(instance.run_id) ?? []).map((row) => [row.task_id, row.value] as const);
-      return [[instance.id, { params: run.params, run: runFacts(run), results: new Map(found) }] as const];
+      return [[instance.id, { params: run.params, run: runFacts(run), results: new Map(found), items: new Map() }] as const];
     }),
   );
 }
