@@ -43,12 +43,16 @@ export interface InProcessTask {
   error: string | null;
 }
 
+export interface InProcessChange extends Omit<InProcessTask, "state" | "error"> {
+  state: TaskState;
+}
+
 export async function runInProcess(
   dag: Pick<CompiledDag, "definition">,
   params: JsonObject,
   runAttempt: AttemptRunner,
   clock: Clock,
-  onChange: (task: { task_id: string; map_index: number; state: TaskState; try_number: number }) => void = () => {},
+  onChange: (task: InProcessChange) => void = () => {},
 ): Promise<InProcessRun> {
   const { definition } = dag;
   const graph = indexDag(definition);
@@ -69,7 +73,7 @@ export async function runInProcess(
   const change = (instance: Instance, state: TaskState, error: string | null = null): void => {
     instance.state = state;
     instance.error = error;
-    onChange({ task_id: instance.task_id, map_index: instance.map_index, state, try_number: instance.try_number });
+    onChange({ ...placeOf(instance), state });
   };
 
   const attempt = async (instance: Instance, task: TaskDefinition): Promise<void> => {
@@ -145,12 +149,17 @@ export async function runInProcess(
   );
   if (underWay > 0) await over.promise;
 
-  const tasks = listInstances(instances).map(({ task_id, map_index, label, state, try_number, error }) => {
+  const tasks = listInstances(instances).map((instance) => {
+    const { task_id, state, error } = instance;
     if (!isFinishedTaskState(state)) throw new Error(`task ${task_id} was left in state ${state ?? "none"}`);
-    return { task_id, map_index, ...(label !== null && { rendered_map_index: label }), state, try_number, error };
+    return { ...placeOf(instance), state, error };
   });
   const leaves = new Set(graph.leaves);
   return { state: judgeRun(tasks.filter((task) => leaves.has(task.task_id)).map((task) => task.state)), tasks };
+}
+
+function placeOf({ task_id, map_index, label, try_number }: Instance) {
+  return { task_id, map_index, ...(label !== null && { rendered_map_index: label }), try_number };
 }
 
 function finishedOf(instances: readonly Instance[]) {
