@@ -91,7 +91,7 @@ export function sourceOf(graph: DagGraph, expression: Expression): MapSource {
 
 /** Tasks that get instances when the given one is expanded: itself, or the members of its group. */
 export function listExpanded(graph: DagGraph, taskId: string): readonly string[] {
-  return graph.members.get(taskId) ?? [taskId];
+  return graph.tasks.get(taskId)?.kind === "expand" ? (graph.members.get(taskId) ?? []) : [taskId];
 }
 
 export interface TotalGrowth {

@@ -127,7 +127,7 @@ export async function runInProcess(
         const expansion = expandInstance(instances, graph, { params, run }, task_id);
         if ("kind" in expansion) {
           if (unexpanded) end(unexpanded, expansion.state, expansion.reason);
-        } else if (unexpanded && graph.members.has(task_id)) {
+        } else if (unexpanded && graph.tasks.get(task_id)?.kind === "expand") {
           end(unexpanded, "success", null);
           fresh = [...fresh, ...expansion.expanded];
         } else {

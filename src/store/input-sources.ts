@@ -110,9 +110,12 @@ async function readSingle(
 ): Promise<[string, Json][]> {
   const { rows } = await db.query<{ task_id: string; value: Json }>({
     name: "read_results",
-    text: `select t.task_id, r.value from unnest($2::text[], $3::int[]) as wanted (task_id, map_index)
-        join task_instance t on t.run_id = $1 and t.task_id = wanted.task_id and t.map_index = wanted.map_index
-        join task_result r on r.task_instance_id = t.id`,
+    // Each by its whole key: a join may read all of the run instead, at every start.
+    text: `select wanted.task_id, r.value from unnest($2::text[], $3::int[]) as wanted (task_id, map_index)
+        cross join lateral (
+          select id from task_instance where run_id = $1 and task_id = wanted.task_id and map_index = wanted.map_index
+          limit 1) t
+        cross join lateral (select value from task_result where task_instance_id = t.id limit 1) r`,
     values: [runKey, instances.map(({ task_id }) => task_id), instances.map(({ map_index }) => map_index)],
   });
   return rows.map((row) => [row.task_id, row.value]);
@@ -162,8 +165,11 @@ async function readItems(
       ? { rows: [] }
       : await db.query<{ name: string; value: Json }>({
           name: "read_map_items",
-          text: `select i.name, i.value from unnest($3::text[], $4::int[]) as wanted (name, position)
-            join map_item i on i.run_id = $1 and i.task_id = $2 and i.name = wanted.name and i.position = wanted.position`,
+          // Each by its whole key: a join may read all items of the map instead, at every start.
+          text: `select wanted.name, i.value from unnest($3::text[], $4::int[]) as wanted (name, position)
+            cross join lateral (
+              select value from map_item where run_id = $1 and task_id = $2 and name = wanted.name
+                and position = wanted.position limit 1) i`,
           values: [runKey, owner.task_id, stored.map(({ name }) => name), stored.map(({ position }) => position)],
         });
   const items = new Map(rows.map(({ name, value }) => [name, value]));

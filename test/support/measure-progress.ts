@@ -47,6 +47,23 @@ export const SHAPES: Shape[] = [
     answer: (taskId, instances) => (taskId === "rows" ? Array.from({ length: instances }, (_, index) => index) : 1),
   },
   {
+    name: "mapped group",
+    build: () =>
+      dagOf(
+        "group",
+        [
+          taskOf("rows"),
+          { ...mapOver("g", "rows"), kind: "expand" as const, inputs: {} },
+          taskOf("g.one", [], { group: "g", inputs: { n: itemOf("n") } }),
+          taskOf("g.two", ["g.one"], { group: "g" }),
+          taskOf("total", ["g.two"]),
+        ],
+        { groups: [{ group_id: "g" }] },
+      ),
+    answer: (taskId, instances) =>
+      taskId === "rows" ? Array.from({ length: Math.floor(instances / 2) }, (_, index) => index) : 1,
+  },
+  {
     name: "wide fan-in",
     build: (instances) =>
       dagOf("fan_in", [...idsOf(instances).map((id) => taskOf(id)), taskOf("end", idsOf(instances), { inputs: {} })]),
