@@ -98,7 +98,8 @@ export async function growCounters(
   if (growth.length === 0) return [];
   const { rows } = await tx.query<InstanceRow>({
     name: "grow_counters",
-    // A range of indexes, so that one instance and all of a task are found by the same index.
+    // A range of indexes, so that one instance and all of a task are found by the same index; by its whole key, which
+    // "offset 0" makes sure of: a join may read all of the task's instances for each one that grows.
     text: `
       update task_instance t set
         upstream_success = t.upstream_success + g.success, upstream_failed = t.upstream_failed + g.failed,
@@ -110,7 +111,10 @@ export async function growCounters(
           $11::int[], $12::int[])
         as g (task_id, first, last, success, failed, upstream_failed, skipped, removed, setup_success, setup_failed,
           setup_skipped)
-      where t.run_id = $1 and t.task_id = g.task_id and t.map_index between g.first and g.last
+        cross join lateral (
+          select id from task_instance
+          where run_id = $1 and task_id = g.task_id and map_index between g.first and g.last offset 0) found
+      where t.id = found.id
       returning ${INSTANCE_COLUMNS}`,
     values: [
       runId,
