@@ -32,7 +32,7 @@ export function planExpansion(map: MapDefinition, arrays: readonly MappedArray[]
     );
   }
   if (length === 0) return { kind: "end", state: "skipped", reason: `it has nothing to run over: ${sizes}` };
-  const place = map.mode === "zip" ? () => 1 : (index: number) => product(lengths.slice(index + 1));
+  const place = map.mode === "zip" ? () => 1 : (index: number) => multiply(lengths.slice(index + 1));
   const strides = lengths.map((_, index) => place(index));
   return {
     kind: "expand",
@@ -45,7 +45,7 @@ export function planExpansion(map: MapDefinition, arrays: readonly MappedArray[]
   };
 }
 
-function product(numbers: readonly number[]): number {
+function multiply(numbers: readonly number[]): number {
   return numbers.reduce((result, each) => result * each, 1);
 }
 

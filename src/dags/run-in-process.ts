@@ -111,7 +111,7 @@ export async function runInProcess(
     for (let waiting = changed; waiting.length > 0;) {
       const plan = planMoves(graph, waiting);
       const ended: Instance[] = [];
-      let fresh: Instance[] = [];
+      const fresh: Instance[] = [];
       const end = (instance: Instance, state: FinishedTaskState, reason: string | null) => {
         change(instance, state, reason);
         ended.push(instance);
@@ -129,7 +129,7 @@ export async function runInProcess(
           if (unexpanded) end(unexpanded, expansion.state, expansion.reason);
         } else if (unexpanded && graph.tasks.get(task_id)?.kind === "expand") {
           end(unexpanded, "success", null);
-          fresh = [...fresh, ...expansion.expanded];
+          fresh.push(...expansion.expanded);
         } else {
           expansion.expanded.forEach(start);
         }

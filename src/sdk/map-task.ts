@@ -20,9 +20,9 @@ export type MapArguments<I, Name extends keyof I> =
 type Inputs<I> = { [Name in keyof I]: Input<I[Name]> };
 type Items<I, Name extends keyof I> = { readonly [Each in Name]: Reference<Exclude<I[Each], undefined>> };
 
-export interface MapOptions<Items> {
+export interface MapOptions<Named> {
   /** What each instance is called, out of its items: a reference to text or a number, or several with text between. */
-  name?: (items: Items) => InstanceName;
+  name?: (items: Named) => InstanceName;
   /** More items than this fail the map. 1024 unless given, 100,000 at most. */
   maxMapLength?: number;
 }

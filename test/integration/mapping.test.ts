@@ -202,7 +202,8 @@ describe("a mapped group", () => {
     const definition = groupOf([taskOf("end", ["g.check"], { trigger_rule: "all_done" })]);
     const { seen, states, state } = await runThrough(
       definition,
-      (task, { row }, index) => (task === "rows" ? ["a", "b", "c"] : `${task}${index}${String(row ?? "")}`),
+      (task, { row }, index) =>
+        task === "rows" ? ["a", "b", "c"] : `${task}${index}${typeof row === "string" ? row : ""}`,
       (name) => (name === "g.load[1]" ? "task_failed" : "success"),
     );
     expect(states).toMatchObject({
