@@ -6,7 +6,7 @@ import { failure } from "../core/errors.ts";
 import { type DagGraph, isMapped, isSameIndex } from "../core/graph.ts";
 import { type InputSources, listResultSources, pick } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
-import { findMap, listItemNames, sourceOf } from "../core/mapping.ts";
+import { findMap, listItemNames, type MapSource, sourceOf } from "../core/mapping.ts";
 import type { Queryable } from "./database.ts";
 
 export interface RunRow {
@@ -67,10 +67,13 @@ export async function readInputSources(
       task_id: task.task_id,
       map_index: reader.map_index,
     }),
-    readItems(db, row.run_key, graph, task, reader),
+    readKeyItems(db, [{ instance: { id: NOBODY, run_id: row.run_key, ...reader }, graph, task }]),
   ]);
-  return { params: row.params, run: runFacts(row), results, items };
+  return { params: row.params, run: runFacts(row), results, items: items.get(NOBODY) ?? new Map() };
 }
+
+// One reader alone needs no name.
+const NOBODY = "00000000-0000-0000-0000-000000000000";
 
 /** What one task may read of another's instances. The API and the worker hold it in memory, some three times over. */
 const MAX_GATHERED_BYTES = 32 * 1024 * 1024;
@@ -143,48 +146,36 @@ async function gatherResults(db: Queryable, runKey: number, taskId: string): Pro
   );
 }
 
-/** The items of one instance that its inputs read, by name. */
-async function readItems(
-  db: Queryable,
-  runKey: number,
-  graph: DagGraph,
-  task: TaskDefinition,
-  { map_positions }: Reader,
-): Promise<Map<string, Json>> {
-  const owner = findMap(graph, task.task_id);
-  const used = new Set(Object.values(task.inputs).flatMap(listItemNames));
-  if (!owner || used.size === 0) return new Map();
-  const wanted = owner.map.over.flatMap(({ name, array }, index) => {
-    const position = map_positions?.[index];
-    if (!used.has(name) || position === undefined) return [];
-    return [{ name, position, source: sourceOf(graph, array) }];
-  });
-  const stored = wanted.filter(({ source }) => source.kind === "array");
-  const { rows } =
-    stored.length === 0
-      ? { rows: [] }
-      : await db.query<{ name: string; value: Json }>({
-          name: "read_map_items",
-          // Each by its whole key: a join may read all items of the map instead, at every start.
-          text: `select wanted.name, i.value from unnest($3::text[], $4::int[]) as wanted (name, position)
-            cross join lateral (
-              select value from map_item where run_id = $1 and task_id = $2 and name = wanted.name
-                and position = wanted.position limit 1) i`,
-          values: [runKey, owner.task_id, stored.map(({ name }) => name), stored.map(({ position }) => position)],
-        });
-  const items = new Map(rows.map(({ name, value }) => [name, value]));
-  for (const { name, position, source } of wanted) {
-    if (source.kind !== "instances") continue;
-    const results = await readSingle(db, runKey, [{ task_id: source.task_id, map_index: position }]);
-    items.set(name, pick(results[0]?.[1] ?? null, source.each));
-  }
-  return items;
+interface ItemPlace {
+  /** The mapped task, or the expander of the group. */
+  owner: string;
+  name: string;
+  position: number;
+  source: MapSource;
 }
 
-/** What these instances' inputs are made of, by instance. */
+/** Where the items are that an instance's inputs read. */
+function listItemPlaces(graph: DagGraph, task: TaskDefinition, { map_positions }: Reader): ItemPlace[] {
+  const owner = findMap(graph, task.task_id);
+  const used = new Set(Object.values(task.inputs).flatMap(listItemNames));
+  return (owner?.map.over ?? []).flatMap(({ name, array }, index) => {
+    const position = map_positions?.[index];
+    if (!owner || !used.has(name) || position === undefined) return [];
+    return [{ owner: owner.task_id, name, position, source: sourceOf(graph, array) }];
+  });
+}
+
+/** One of many whose inputs are wanted. */
+export interface KeyedReader {
+  instance: { id: string; run_id: number } & Reader;
+  graph: DagGraph;
+  task: TaskDefinition;
+}
+
+/** What these instances' inputs are made of, by instance; without arrays of results, which are no keys. */
 export async function readKeySources(
   db: Queryable,
-  wanted: readonly { instance: { id: string; run_id: number }; task: TaskDefinition }[],
+  wanted: readonly KeyedReader[],
 ): Promise<Map<string, InputSources>> {
   if (wanted.length === 0) return new Map();
   const runs = await db.query<RunRow>({
@@ -195,25 +186,101 @@ export async function readKeySources(
     values: [[...new Set(wanted.map(({ instance }) => instance.run_id))]],
   });
   const byRun = new Map(runs.rows.map((row) => [row.run_key, row]));
-  const needed = wanted.flatMap(({ instance, task }) =>
-    listResultSources(task).map((taskId) => ({ runId: instance.run_id, taskId })),
-  );
-  const results = await db.query<{ run_id: number; task_id: string; value: Json }>({
-    name: "read_key_results",
-    text: `
-      select t.run_id, t.task_id, r.value
-      from (select distinct * from unnest($1::bigint[], $2::text[]) as n (run_id, task_id)) n
-        join task_instance t on t.run_id = n.run_id and t.task_id = n.task_id and t.map_index = -1
-        join task_result r on r.task_instance_id = t.id`,
-    values: [needed.map(({ runId }) => runId), needed.map(({ taskId }) => taskId)],
-  });
-  const values = Map.groupBy(results.rows, (row) => row.run_id);
+  const results = await readKeyResults(db, wanted);
+  const items = await readKeyItems(db, wanted);
   return new Map(
     wanted.flatMap(({ instance }) => {
       const run = byRun.get(instance.run_id);
       if (!run) return [];
-      const found = (values.get(instance.run_id) ?? []).map((row) => [row.task_id, row.value] as const);
-      return [[instance.id, { params: run.params, run: runFacts(run), results: new Map(found), items: new Map() }] as const];
+      const own = { results: results.get(instance.id) ?? new Map(), items: items.get(instance.id) ?? new Map() };
+      return [[instance.id, { params: run.params, run: runFacts(run), ...own }] as const];
     }),
   );
+}
+
+interface ResultPlace {
+  id: string;
+  run_id: number;
+  /** Under which it is found: the task's id, or the item's name. */
+  name: string;
+  task_id: string;
+  map_index: number;
+}
+
+async function readKeyResults(db: Queryable, wanted: readonly KeyedReader[]): Promise<Map<string, Map<string, Json>>> {
+  return readPlaces(
+    db,
+    wanted.flatMap(({ instance: { id, run_id, map_index }, graph, task }) =>
+      listResultSources(task).flatMap((source): ResultPlace[] => {
+        const isOwn = isSameIndex(graph, source, task.task_id);
+        if (isMapped(graph, source) && !isOwn) return [];
+        return [{ id, run_id, name: source, task_id: source, map_index: isOwn ? map_index : -1 }];
+      }),
+    ),
+  );
+}
+
+async function readPlaces(db: Queryable, places: readonly ResultPlace[]): Promise<Map<string, Map<string, Json>>> {
+  if (places.length === 0) return new Map();
+  const { rows } = await db.query<{ id: string; name: string; value: Json }>({
+    name: "read_key_results",
+    text: `
+      select wanted.id, wanted.name, r.value
+      from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::int[])
+          as wanted (id, run_id, name, task_id, map_index)
+        cross join lateral (
+          select id from task_instance
+          where run_id = wanted.run_id and task_id = wanted.task_id and map_index = wanted.map_index limit 1) t
+        cross join lateral (select value from task_result where task_instance_id = t.id limit 1) r`,
+    values: [
+      places.map((place) => place.id),
+      places.map((place) => place.run_id),
+      places.map((place) => place.name),
+      places.map((place) => place.task_id),
+      places.map((place) => place.map_index),
+    ],
+  });
+  return gatherByInstance(rows);
+}
+
+async function readKeyItems(db: Queryable, wanted: readonly KeyedReader[]): Promise<Map<string, Map<string, Json>>> {
+  const places = wanted.flatMap(({ instance, graph, task }) =>
+    listItemPlaces(graph, task, instance).map((place) => ({ ...place, id: instance.id, run_id: instance.run_id })),
+  );
+  const others = places.flatMap(({ id, run_id, name, position, source }) =>
+    source.kind === "instances" ? [{ id, run_id, name, task_id: source.task_id, map_index: position, source }] : [],
+  );
+  const found = await readPlaces(db, others);
+  for (const { id, name, source } of others) {
+    const value = found.get(id)?.get(name);
+    if (value !== undefined) found.get(id)?.set(name, pick(value, source.each));
+  }
+  const stored = places.filter(({ source }) => source.kind === "array");
+  if (stored.length === 0) return found;
+  const { rows } = await db.query<{ id: string; name: string; value: Json }>({
+    name: "read_key_items",
+    text: `
+      select wanted.id, wanted.name, i.value
+      from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::int[])
+          as wanted (id, run_id, task_id, name, position)
+        cross join lateral (
+          select value from map_item where run_id = wanted.run_id and task_id = wanted.task_id and name = wanted.name
+            and position = wanted.position limit 1) i`,
+    values: [
+      stored.map((place) => place.id),
+      stored.map((place) => place.run_id),
+      stored.map((place) => place.owner),
+      stored.map((place) => place.name),
+      stored.map((place) => place.position),
+    ],
+  });
+  return gatherByInstance(rows, found);
+}
+
+function gatherByInstance(
+  rows: readonly { id: string; name: string; value: Json }[],
+  known: Map<string, Map<string, Json>> = new Map(),
+): Map<string, Map<string, Json>> {
+  for (const { id, name, value } of rows) known.set(id, (known.get(id) ?? new Map<string, Json>()).set(name, value));
+  return known;
 }
