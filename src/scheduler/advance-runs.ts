@@ -1,7 +1,7 @@
 // Advances every run that has finished instances to count.
 
 import type { PassResult } from "../lifecycle/loop.ts";
-import { advanceNextRun } from "../store/run-advance.ts";
+import { advanceNextRun, endDeadlockedRun } from "../store/run-advance.ts";
 import type { SchedulerContext } from "./activity.ts";
 
 const BATCH = 100;
@@ -10,7 +10,12 @@ export async function advanceRuns({ db, rules, clock }: SchedulerContext, signal
   const counts = { runs: 0, counted: 0, scheduled: 0, ended: 0 };
   for (let passes = 0; passes < BATCH && !signal.aborted; passes += 1) {
     const advanced = await advanceNextRun(db, rules.versions, clock.now());
-    if (!advanced) return { counts };
+    if (!advanced) {
+      // Only when nothing is left to do: it looks at every running run.
+      while (passes === 0 && !signal.aborted && (await endDeadlockedRun(db, rules.versions, clock.now())))
+        counts.runs += 1;
+      return { counts };
+    }
     counts.runs += advanced.runs;
     counts.counted += advanced.counted;
     counts.scheduled += advanced.scheduled;

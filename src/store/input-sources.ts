@@ -60,14 +60,14 @@ export async function readInputSources(
   row: RunRow,
   graph: DagGraph,
   task: TaskDefinition,
-  reader: Reader,
+  { map_index, map_positions }: Reader,
 ): Promise<InputSources> {
   const [results, items] = await Promise.all([
     readResults(db, row.run_key, graph, listResultSources(task), {
       task_id: task.task_id,
-      map_index: reader.map_index,
+      map_index,
     }),
-    readKeyItems(db, [{ instance: { id: NOBODY, run_id: row.run_key, ...reader }, graph, task }]),
+    readKeyItems(db, [{ instance: { id: NOBODY, run_id: row.run_key, map_index, map_positions }, graph, task }]),
   ]);
   return { params: row.params, run: runFacts(row), results, items: items.get(NOBODY) ?? new Map() };
 }

@@ -117,6 +117,46 @@ export async function advanceNextRun(db: Database, versions: VersionCache, now: 
   });
 }
 
+/**
+ * Ends a running run in which nothing is under way and nothing can follow any more, or lets go on what had been forgotten.
+ * Both would be a fault of ours; a run that waits for ever would hide it.
+ */
+export async function endDeadlockedRun(db: Database, versions: VersionCache, now: Date): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const { rows } = await tx.query<LockedRun>({
+      name: "find_deadlocked_run",
+      text: `
+        select id, version_id, unfinished from dag_run r
+        where state = 'running'
+          and not exists (select from task_instance t where t.run_id = r.id and t.state in ('queued', 'running'))
+          and not exists (select from task_instance t where t.run_id = r.id and t.state = 'scheduled')
+          and not exists (
+            select from task_instance t where t.run_id = r.id and (not t.counted and t.state is not null
+              or t.state in ('restarting', 'up_for_retry', 'up_for_reschedule', 'deferred')))
+        order by id limit 1 for update skip locked`,
+    });
+    const run = rows[0];
+    if (!run) return false;
+    const { graph } = await versions.loadVersion(tx, run.version_id);
+    const waiting = await readWaiting(tx, run.id, [...graph.tasks.keys()]);
+    const plan = planMoves(graph, waiting);
+    if (plan.moves.length + plan.expand.length > 0) {
+      await settleRun(tx, run, graph, waiting, now);
+    } else if (waiting.length === 0) {
+      await endRun(tx, run.id, graph, now);
+    } else {
+      const names = [...new Set(waiting.map(({ task_id }) => task_id))].slice(0, 5).join(", ");
+      await tx.query({
+        name: "end_deadlocked_run",
+        text: "update dag_run set state = 'failed', end_date = $2, reason = $3 where id = $1",
+        values: [run.id, now, `all tasks are deadlocked: nothing runs that ${names} could go on waiting for`],
+      });
+      await notifyWork(tx, "runs");
+    }
+    return true;
+  });
+}
+
 /** Performs what follows from changed instances until nothing more does. */
 async function settleRun(
   tx: Queryable,

@@ -1,5 +1,6 @@
-// What it costs Postgres to bring a run from its trigger to its end, for runs of three shapes and any size. The measure is
-// the server's own (active_time of pg_stat_database): it has no part of ours, and waits for the machine are hardly in it.
+// What it costs Postgres to bring a run from its trigger to its end, for runs of any shape and size, by the server's own
+// measure: the time in which it was executing, which grows with whatever else the machine does, and the pages that it
+// touched, which do not.
 
 import pg from "pg";
 import type { DagDefinition } from "../../src/core/definition.ts";
@@ -79,6 +80,8 @@ export const SHAPES: Shape[] = [
 export interface Progress {
   /** Milliseconds in which Postgres was executing. */
   active: number;
+  /** Pages touched. */
+  pages: number;
   instances: number;
 }
 
@@ -90,7 +93,7 @@ export async function measureRun(database: TestDatabase, shape: Shape, instances
   const store = await openStoreBundle(database);
   const definition = shape.build(instances);
   await store.save(definition);
-  const before = await readActiveTime(database.url);
+  const before = await readStatistics(database.url);
   const run = await store.trigger(definition.dag_id);
   for (;;) {
     await store.settle();
@@ -111,18 +114,23 @@ export async function measureRun(database: TestDatabase, shape: Shape, instances
   const { rows } = await store.db.query<{ count: number }>({ text: "select count(*) as count from task_instance" });
   await store.db.close();
   if (state !== "success") throw new Error(`the run ended as ${state}`);
-  return { active: (await readActiveTime(database.url)) - before, instances: rows[0]?.count ?? 0 };
+  const after = await readStatistics(database.url);
+  return {
+    active: after.active - before.active,
+    pages: after.pages - before.pages,
+    instances: rows[0]?.count ?? 0,
+  };
 }
 
-/** Of the connections that have ended: each adds its time when it does. */
-async function readActiveTime(url: string): Promise<number> {
+/** Of the connections that have ended: each adds its part when it does. */
+async function readStatistics(url: string): Promise<Omit<Progress, "instances">> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const { rows } = await client.query<{ active_time: number }>(
-      "select active_time from pg_stat_database where datname = current_database()",
+    const { rows } = await client.query<Omit<Progress, "instances">>(
+      "select active_time as active, (blks_hit + blks_read)::float8 as pages from pg_stat_database where datname = current_database()",
     );
-    return rows[0]?.active_time ?? 0;
+    return rows[0] ?? { active: 0, pages: 0 };
   } finally {
     await client.end();
   }
