@@ -2,13 +2,14 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo up types lint format generate verify unit test bench image cluster cluster-down cluster-test \
-  install upgrade uninstall forward clean
+  install upgrade uninstall forward soak clean
 export PATH := $(CURDIR)/.toolchain/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 # Generators write what they make; with --check they compare and fail on a difference.
 GENERATORS := $(sort $(wildcard scripts/generate-*.ts scripts/dump-*.ts))
 RESULTS := test-results
 DAGS ?= examples
+export MINUTES SEED
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +73,9 @@ forward: ## the installed API on http://127.0.0.1:8080 until Ctrl-C
 
 cluster-test: build ## the suite on a real cluster: that of KUBECONFIG, else one of its own
 	@test/cluster/run $(RESULTS)/cluster.json
+
+soak: build ## MINUTES=15 of work under random faults, repeatable by SEED; needs `test/cluster/cluster build`
+	@node test/soak/main.ts
 
 clean: ## remove what was fetched and built here
 	rm -rf .toolchain node_modules dist $(RESULTS) .windlass

@@ -14,7 +14,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "test/*.test.ts", "test/support/**/*.test.ts", "test/integration/**/*.test.ts"],
+          include: [
+            "src/**/*.test.ts",
+            "test/*.test.ts",
+            "test/support/**/*.test.ts",
+            "test/integration/**/*.test.ts",
+            "test/soak/**/*.test.ts",
+          ],
           testTimeout: 20_000,
           hookTimeout: 30_000,
         },

@@ -50,6 +50,12 @@ create table attempt (
   error jsonb,
   pod_gone_at timestamp with time zone,
   cleaned_at timestamp with time zone,
+  memory_limit bigint,
+  schedule_timeout double precision,
+  start_timeout double precision,
+  last_event text,
+  last_event_at timestamp with time zone,
+  events_asked_at timestamp with time zone,
   log_key text,
   constraint attempt_pkey PRIMARY KEY (id),
   constraint attempt_task_instance_id_epoch_key UNIQUE (task_instance_id, epoch),
@@ -59,6 +65,51 @@ create table attempt (
   constraint attempt_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'launching'::text, 'launched'::text, 'running'::text, 'finished'::text]))),
   constraint attempt_waiting_kind_check CHECK ((waiting_kind = ANY (ARRAY['unschedulable'::text, 'image'::text, 'configuration'::text, 'starting'::text])))
 ) with (fillfactor=70);
+
+create table backfill (
+  id bigint generated always as identity not null,
+  dag_id text not null,
+  from_date timestamp with time zone not null,
+  to_date timestamp with time zone not null,
+  reprocess_behavior text not null,
+  run_backwards boolean not null,
+  max_active_runs integer not null,
+  dag_run_conf jsonb not null,
+  params jsonb not null,
+  is_paused boolean not null,
+  triggering_user_name text,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  cancelled_at timestamp with time zone,
+  constraint backfill_pkey PRIMARY KEY (id),
+  constraint backfill_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
+  constraint backfill_max_active_runs_check CHECK ((max_active_runs > 0)),
+  constraint backfill_reprocess_behavior_check CHECK ((reprocess_behavior = ANY (ARRAY['none'::text, 'failed'::text, 'completed'::text])))
+);
+
+create table backfill_date (
+  backfill_id bigint not null,
+  place integer not null,
+  logical_date timestamp with time zone not null,
+  data_interval_start timestamp with time zone not null,
+  data_interval_end timestamp with time zone not null,
+  outcome text,
+  constraint backfill_date_pkey PRIMARY KEY (backfill_id, place),
+  constraint backfill_date_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE CASCADE,
+  constraint backfill_date_outcome_check CHECK ((outcome = ANY (ARRAY['created'::text, 'reset'::text, 'already_exists'::text, 'in_flight'::text, 'cancelled'::text])))
+);
+
+create table computed_time (
+  dag_id text not null,
+  bundle_hash text not null,
+  times timestamp with time zone[] not null,
+  is_announced boolean not null,
+  refresh_at timestamp with time zone,
+  fault text,
+  constraint computed_time_pkey PRIMARY KEY (dag_id),
+  constraint computed_time_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
 
 create table connection (
   connection_id text not null,
@@ -73,6 +124,27 @@ create table connection (
   constraint connection_pkey PRIMARY KEY (connection_id)
 );
 
+create table container_log (
+  attempt_id uuid not null,
+  next_seq integer not null,
+  since bigint,
+  taken integer default 0 not null,
+  latest numeric default '-1'::integer not null,
+  kept_characters bigint default 0 not null,
+  quiet integer default 0 not null,
+  read_after timestamp with time zone,
+  done boolean default false not null,
+  constraint container_log_pkey PRIMARY KEY (attempt_id),
+  constraint container_log_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+);
+
+create table container_result (
+  attempt_id uuid not null,
+  value json not null,
+  constraint container_result_pkey PRIMARY KEY (attempt_id),
+  constraint container_result_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+);
+
 create table dag (
   dag_id text not null,
   relative_fileloc text not null,
@@ -83,6 +155,8 @@ create table dag (
   next_run_after timestamp with time zone,
   last_parsed_time timestamp with time zone not null,
   created_at timestamp with time zone not null,
+  pause_reason text,
+  unpaused_at timestamp with time zone,
   constraint dag_pkey PRIMARY KEY (dag_id),
   constraint dag_current_version FOREIGN KEY (current_version_id) REFERENCES dag_version(id)
 );
@@ -116,10 +190,13 @@ create table dag_run (
   triggering_user_name text,
   unfinished integer not null,
   reason text,
+  backfill_id bigint,
+  timeout_at timestamp with time zone,
   concurrency_key text,
   concurrency_limit integer,
   constraint dag_run_pkey PRIMARY KEY (id),
   constraint dag_run_dag_id_dag_run_id_key UNIQUE (dag_id, dag_run_id),
+  constraint dag_run_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE SET NULL,
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
   constraint dag_run_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_run_check CHECK (((state = ANY (ARRAY['success'::text, 'failed'::text])) = (end_date IS NOT NULL))),
@@ -136,10 +213,28 @@ create table dag_version (
   max_active_runs integer not null,
   max_active_tasks integer not null,
   created_at timestamp with time zone not null,
+  run_timeout double precision,
+  max_consecutive_failed_runs integer,
+  repository_commit text,
   constraint dag_version_pkey PRIMARY KEY (id),
   constraint dag_version_dag_id_version_number_key UNIQUE (dag_id, version_number),
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES dag_bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
+
+create table event_log (
+  id bigint generated always as identity not null,
+  "when" timestamp with time zone not null,
+  event text not null,
+  dag_id text,
+  dag_run_id text,
+  task_id text,
+  map_index integer,
+  try_number integer,
+  logical_date timestamp with time zone,
+  owner text,
+  extra jsonb,
+  constraint event_log_pkey PRIMARY KEY (id)
 );
 
 create table import_error (
@@ -152,6 +247,17 @@ create table import_error (
   "timestamp" timestamp with time zone not null,
   constraint import_error_pkey PRIMARY KEY (id),
   constraint import_error_filename_key UNIQUE (filename)
+);
+
+create table kept_pod (
+  attempt_id uuid not null,
+  epoch integer not null,
+  executor text not null,
+  namespace text,
+  pod_name text not null,
+  pod_uid text,
+  remove_at timestamp with time zone not null,
+  constraint kept_pod_pkey PRIMARY KEY (attempt_id)
 );
 
 create table lease (
@@ -172,11 +278,22 @@ create table map_item (
   constraint map_item_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
 );
 
+create table memory_floor (
+  dag_id text not null,
+  task_id text not null,
+  bytes bigint not null,
+  killed_at_bytes bigint not null,
+  learned_at timestamp with time zone not null,
+  constraint memory_floor_pkey PRIMARY KEY (dag_id, task_id),
+  constraint memory_floor_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
+
 create table migration (
   version integer not null,
   name text not null,
   checksum text not null,
   applied_at timestamp with time zone not null,
+  compatible_from integer,
   constraint migration_pkey PRIMARY KEY (version)
 );
 
@@ -322,18 +439,29 @@ CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE 
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
 CREATE INDEX attempt_to_clean ON public.attempt USING btree (executor, finished_at) WHERE ((state = 'finished'::text) AND (cleaned_at IS NULL));
 CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_at) WHERE (state = ANY (ARRAY['queued'::text, 'launching'::text]));
+CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_requested_at) WHERE ((stop_requested_at IS NOT NULL) AND (state <> 'finished'::text));
+CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
+CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
+CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
+CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
+CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
 CREATE INDEX dag_run_recent ON public.dag_run USING btree (dag_id, run_after DESC);
 CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = 'running'::text);
+CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((state = 'running'::text) AND (timeout_at IS NOT NULL));
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
+CREATE INDEX event_log_when ON public.event_log USING btree ("when");
+CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX task_instance_restarting ON public.task_instance USING btree (run_id) WHERE ((state = 'restarting'::text) AND (retry_at IS NOT NULL));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);
 CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id, scheduled_at, id) WHERE (state = 'scheduled'::text);
 CREATE INDEX task_instance_to_admit ON public.task_instance USING btree (scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NULL) AND (waits_for IS NULL));

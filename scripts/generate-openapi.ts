@@ -33,6 +33,7 @@ const app = await createApi({
   heartbeatInterval: 10,
   heartbeatTimeout: 60,
   mapStack: async (_bundle, stack) => stack,
+  computeTimes: async () => [],
   checkSchema: async () => {},
   trustedProxies: [],
 });

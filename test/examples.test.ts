@@ -98,6 +98,28 @@ test("kubernetes_sample: two images side by side, after a task that does nothing
   expect(definition.schedule).toMatchObject({ expression: "*/10 * * * *" });
 });
 
+test("kubernetes_executor: one task before three, whose pods differ", async () => {
+  const { definition } = await runExample("kubernetes_executor.ts", {});
+  expect(definition.tasks.map(({ task_id, upstream }) => [task_id, upstream])).toEqual([
+    ["start_task", []],
+    ["one_task", ["start_task"]],
+    ["two_task", ["start_task"]],
+    ["three_task", ["start_task"]],
+  ]);
+  expect(definition.tasks[3]?.pod).toMatchObject({
+    spec: { tolerations: [{ key: "dedicated", operator: "Equal", value: "airflow" }] },
+  });
+});
+
+test("kubernetes_pipeline: a container, and a task that prints what it has made", async () => {
+  const { definition } = await runExample("kubernetes_pipeline.ts", {});
+  expect(definition.tasks.map(({ task_id, kind, upstream }) => [task_id, kind, upstream])).toEqual([
+    ["extract", "pod", []],
+    ["print", "function", ["extract"]],
+  ]);
+  expect(definition.schedule).toMatchObject({ expression: "0 0 * * *" });
+});
+
 test("fan_out: four tasks side by side, one retry, the right sum", async () => {
   const { definition, run, results } = await runExample("fan_out.ts", { limit: 100 });
   expect(run.state).toBe("success");

@@ -66,6 +66,7 @@ export async function openApiFixture(change: Partial<ApiOptions> = {}): Promise<
     heartbeatInterval: 5,
     heartbeatTimeout: 30,
     mapStack: async (bundleHash, stack) => `${bundleHash}:${stack}`,
+    computeTimes: async () => [],
     checkSchema: async () => {},
     trustedProxies: [],
     ...change,

@@ -49,6 +49,14 @@ export interface ApiOptions {
   heartbeatTimeout: number;
   /** Maps a worker's stack to the author's file. */
   mapStack: (bundleHash: string, stack: string) => Promise<string>;
+  /** The times of a custom timetable after an instant, out of the sealed evaluator. Errors: invalid_dag, unavailable. */
+  computeTimes: (question: {
+    dag_id: string;
+    version_id: number;
+    after: Date;
+    until: Date;
+    count: number;
+  }) => Promise<Date[]>;
   /** Rejects when the database's schema is not the one of this release. */
   checkSchema: () => Promise<void>;
   /** Addresses or networks whose X-Forwarded-For is believed. */

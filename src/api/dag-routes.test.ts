@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { dagAnswer, dagDetailsAnswer, dagsAnswer, dagSourceAnswer, tasksAnswer } from "../contract/rest-dags.ts";
+import { dagRunAnswer } from "../contract/rest-dag-runs.ts";
 import { problem } from "../contract/rest.ts";
-import { removeDagFile } from "../store/dag-files.ts";
-import { type ApiFixture, makeDag, makeTask, openApiFixture, publishDag } from "./api-fixture.ts";
+import { removeDagFile, saveDagFile } from "../store/dag-files.ts";
+import { type ApiFixture, makeDag, makeTask, openApiFixture, publishDag, triggerRun } from "./api-fixture.ts";
 
 let fixture: ApiFixture;
 beforeAll(async () => {
@@ -92,6 +93,28 @@ test("details hold the definition, with edges both ways", async () => {
     { task_id: "sum", upstream_task_ids: ["load"], downstream_task_ids: [] },
   ]);
   expect((await fixture.get("/api/v2/dags/gamma/tasks", tasksAnswer)).total_entries).toBe(2);
+});
+
+test("a version from a repository bears its commit", async () => {
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const bundle = { hash: "hash-of-code", code: "", sourceMap: "{}" };
+  const definitions = [makeDag("from_git")];
+  await saveDagFile(fixture.db, { filename: "from_git.ts", bundle, definitions, commit }, fixture.now());
+  expect(await fixture.get("/api/v2/dags/from_git", dagAnswer)).toMatchObject({
+    bundle_version: commit,
+    bundle_hash: "hash-of-code",
+  });
+  await triggerRun(fixture, "from_git", "one");
+  const run = await fixture.get("/api/v2/dags/from_git/dagRuns/one", dagRunAnswer);
+  expect(run.dag_versions).toMatchObject([{ bundle_version: commit, bundle_hash: "hash-of-code" }]);
+  // A commit that changes nothing of the DAG makes no version.
+  await saveDagFile(
+    fixture.db,
+    { filename: "from_git.ts", bundle, definitions, commit: "f".repeat(40) },
+    fixture.now(),
+  );
+  expect((await fixture.get("/api/v2/dags/from_git", dagAnswer)).bundle_version).toBe(commit);
+  await removeDagFile(fixture.db, "from_git.ts");
 });
 
 test("a file with an import error marks its DAG", async () => {

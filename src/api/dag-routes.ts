@@ -26,7 +26,7 @@ import { presentDag, presentDagDetails, presentTasks } from "./present-dag.ts";
 
 const tags = ["DAG"];
 
-export function addDagRoutes(app: ApiServer, { db }: ApiOptions): void {
+export function addDagRoutes(app: ApiServer, { db, clock }: ApiOptions): void {
   app.get(
     "/dags",
     {
@@ -95,7 +95,7 @@ export function addDagRoutes(app: ApiServer, { db }: ApiOptions): void {
       },
     },
     async ({ params, body, user, log }) => {
-      if (!(await setDagPaused(db, params.dag_id, body.is_paused))) throw dagMissing(params.dag_id);
+      if (!(await setDagPaused(db, params.dag_id, body.is_paused, user, clock.now()))) throw dagMissing(params.dag_id);
       log.info({ dag_id: params.dag_id, is_paused: body.is_paused, user }, "DAG paused or unpaused");
       return presentDag(await requireDag(db, params.dag_id));
     },

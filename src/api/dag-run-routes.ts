@@ -112,7 +112,7 @@ export function addDagRunRoutes(app: ApiServer, { db, clock }: ApiOptions): void
   );
 }
 
-async function requireDagRun(db: Database, dagId: string, runId: string): Promise<DagRunRow> {
+export async function requireDagRun(db: Database, dagId: string, runId: string): Promise<DagRunRow> {
   const run = await readDagRun(db, dagId, runId);
   if (!run) throw failure("not_found", `DAG "${dagId}" has no run "${runId}"`);
   return run;

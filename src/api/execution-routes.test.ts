@@ -241,3 +241,18 @@ test("start with a bundle of 500 kB is quick", async () => {
   // 5 ms on an idle machine; the bound leaves room for a busy one.
   expect(median).toBeLessThan(60);
 });
+
+test("a container's result is taken until its attempt ends, by the token that is for it alone", async () => {
+  const token = await fixture.tokens.issueResultToken({ attempt_id: attemptId, epoch: 1 });
+  expect((await send("POST", "result", await launchToken(), { result: 1 })).statusCode).toBe(401);
+  expect((await send("POST", "start", token, worker)).statusCode).toBe(401);
+  expect((await send("PUT", "heartbeat", token)).statusCode).toBe(401);
+  const large = await send("POST", "result", token, { result: "x".repeat(300_000) });
+  expect(large.statusCode).toBe(413);
+  expect((await send("POST", "result", token, { result: { rows: 3 } })).statusCode).toBe(204);
+  expect((await send("POST", "result", token, { result: { rows: 4 } })).statusCode).toBe(204);
+  const { token: execution } = await start();
+  expect((await send("POST", "result", execution, { result: 1 })).statusCode).toBe(401);
+  await send("POST", "finish", execution, { state: "skipped", reason: "nothing to do" });
+  expect((await send("POST", "result", token, { result: 5 })).statusCode).toBe(409);
+});

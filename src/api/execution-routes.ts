@@ -9,12 +9,14 @@ import {
   type HeartbeatAnswer,
   logRequest,
   MAX_RESULT_BYTES,
+  resultRequest,
   type StartAnswer,
   startRequest,
 } from "../contract/execution.ts";
 import { failure, isFailure } from "../core/errors.ts";
 import { finishAttempt } from "../store/attempt-finish.ts";
 import { startAttempt } from "../store/attempt-start.ts";
+import { keepContainerResult } from "../store/container-results.ts";
 import { recordHeartbeat, releaseQuarantine } from "../store/heartbeats.ts";
 import { appendLogs } from "../store/logs.ts";
 import { readAttemptBundle } from "../store/read-attempts.ts";
@@ -102,6 +104,17 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
         result,
         clock.now(),
       );
+      return reply.code(204).send();
+    },
+  );
+
+  app.post(
+    "/attempts/:attempt_id/result",
+    { bodyLimit: MAX_FINISH_BYTES, schema: { hide, params: attemptPath, body: resultRequest } },
+    async (request, reply) => {
+      const attempt = await requireAttempt(request, request.params.attempt_id, "result");
+      refuseLargeResult(JSON.stringify(request.body.result));
+      await keepContainerResult(db, attempt, request.body.result);
       return reply.code(204).send();
     },
   );

@@ -1,6 +1,7 @@
 // The credentials of a worker. The launch token travels in the pod's spec, lives for a day because a pod may wait that
 // long for a node, and is good for `start` only, which binds the attempt to one process. The execution token comes with
-// the answer to `start`, lives for a quarter of an hour, and heartbeats renew it. Both name one attempt and nothing else.
+// the answer to `start`, lives for a quarter of an hour, and heartbeats renew it. The result token is in the pod of a container
+// without a worker and may deliver its result, no more. Each names one attempt and nothing else.
 
 import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
@@ -20,17 +21,24 @@ export interface VerifiedAttempt extends AttemptIdentity {
 export interface ExecutionTokens {
   issueLaunchToken(attempt: AttemptIdentity): Promise<string>;
   issueExecutionToken(attempt: AttemptIdentity): Promise<string>;
+  issueResultToken(attempt: AttemptIdentity): Promise<string>;
   /** Errors: unauthenticated. */
   verify(token: string, scope: TokenScope): Promise<VerifiedAttempt>;
 }
 
-export type TokenScope = "launch" | "execution";
+export type TokenScope = "launch" | "execution" | "result";
 
 const ISSUER = "windlass";
-const AUDIENCES: Record<TokenScope, string> = { launch: "urn:windlass:launch", execution: "urn:windlass:execution" };
+const AUDIENCES: Record<TokenScope, string> = {
+  launch: "urn:windlass:launch",
+  execution: "urn:windlass:execution",
+  result: "urn:windlass:result",
+};
 const LAUNCH_SECONDS = 24 * 3600;
 // Ends are rounded up to the hour, so that a create repeated after a crash nearly always carries the same token.
 const LAUNCH_GRAIN_SECONDS = 3600;
+// Longer than any container may run; the end of its attempt ends what it is good for.
+const RESULT_SECONDS = 400 * 86_400;
 const EXECUTION_SECONDS = 15 * 60;
 const TOLERANCE_SECONDS = 10;
 
@@ -52,6 +60,7 @@ export function createExecutionTokens(key: string, clock: Clock): ExecutionToken
     issueLaunchToken: (attempt) =>
       sign(attempt, "launch", Math.ceil((seconds() + LAUNCH_SECONDS) / LAUNCH_GRAIN_SECONDS) * LAUNCH_GRAIN_SECONDS),
     issueExecutionToken: (attempt) => sign(attempt, "execution", seconds() + EXECUTION_SECONDS),
+    issueResultToken: (attempt) => sign(attempt, "result", seconds() + RESULT_SECONDS),
     verify: async (token, scope) => {
       try {
         const { payload } = await jwtVerify(token, secret, {

@@ -2,6 +2,7 @@
 
 import type { DagAnswer, DagDetailsAnswer, TaskAnswer } from "../contract/rest-dags.ts";
 import type { DagDefinition, TaskDefinition } from "../core/definition.ts";
+import { describeSchedule, summarizeSchedule } from "../core/describe-schedule.ts";
 import type { DagRow, DagWithDefinition } from "../store/read-dags.ts";
 
 export function presentDag(row: DagRow): DagAnswer {
@@ -10,16 +11,18 @@ export function presentDag(row: DagRow): DagAnswer {
     dag_display_name: row.dag_id,
     description: row.description,
     is_paused: row.is_paused,
+    pause_reason: row.pause_reason,
     is_stale: row.is_stale,
     has_import_errors: row.has_import_errors,
     fileloc: row.relative_fileloc,
     relative_fileloc: row.relative_fileloc,
     last_parsed_time: row.last_parsed_time.toISOString(),
-    bundle_version: row.bundle_hash,
+    bundle_version: row.repository_commit ?? row.bundle_hash,
+    bundle_hash: row.bundle_hash,
     version_number: row.version_number,
     tags: row.tags.map((name) => ({ dag_id: row.dag_id, dag_display_name: row.dag_id, name })),
-    timetable_summary: row.schedule?.expression ?? null,
-    timetable_description: row.schedule ? `cron ${row.schedule.expression} in ${row.schedule.timezone}` : null,
+    timetable_summary: row.schedule && summarizeSchedule(row.schedule),
+    timetable_description: row.schedule && describeSchedule(row.schedule),
     max_active_runs: row.max_active_runs,
     max_active_tasks: row.max_active_tasks,
     next_dagrun_logical_date: isoOf(row.next_logical_date),
@@ -34,7 +37,7 @@ export function presentDagDetails(row: DagWithDefinition): DagDetailsAnswer {
     catchup: definition.catchup,
     start_date: definition.start_date,
     end_date: definition.end_date,
-    timezone: definition.schedule?.timezone ?? null,
+    timezone: definition.schedule && "timezone" in definition.schedule ? definition.schedule.timezone : null,
     schedule: definition.schedule,
     params_schema: definition.params_schema,
     is_paused_upon_creation: definition.is_paused_upon_creation,

@@ -2,6 +2,7 @@
 
 import type { DagRunAnswer } from "../contract/rest-dag-runs.ts";
 import type { AttemptAnswer, OutcomeAnswer, TaskInstanceAnswer, TryAnswer } from "../contract/rest-task-instances.ts";
+import { allowedOnInstance, ALLOWED_ON_RUN } from "../core/allowed-actions.ts";
 import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
@@ -29,9 +30,11 @@ export function presentRun(row: DagRunRow): DagRunAnswer {
     note: row.note,
     triggered_by: row.triggered_by,
     triggering_user_name: row.triggering_user_name,
-    bundle_version: row.bundle_hash,
+    bundle_version: row.repository_commit ?? row.bundle_hash,
     dag_versions: [presentVersion(row)],
+    backfill_id: row.backfill_id,
     reason: row.reason,
+    allowed_actions: [...ALLOWED_ON_RUN[row.state]],
   };
 }
 
@@ -40,7 +43,8 @@ function presentVersion(row: VersionRow & { dag_id: string }) {
     id: row.version_id,
     dag_id: row.dag_id,
     version_number: row.version_number,
-    bundle_version: row.bundle_hash,
+    bundle_version: row.repository_commit ?? row.bundle_hash,
+    bundle_hash: row.bundle_hash,
     created_at: row.version_created_at.toISOString(),
   };
 }
@@ -65,6 +69,7 @@ export function presentInstance(row: TaskInstanceRow): TaskInstanceAnswer {
     pool: row.pool,
     pool_slots: row.pool_slots,
     priority_weight: row.priority_weight,
+    allowed_actions: [...allowedOnInstance(row.state)],
   };
 }
 

@@ -14,7 +14,9 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { ROOT } from "./installation.ts";
+import { monitorKubernetes } from "./kubernetes-metrics.ts";
 import type { Metrics } from "./metrics.ts";
+import { loadPodPolicy } from "./pod-policy-file.ts";
 
 export interface ExecutorNeeds {
   configuration: Configuration;
@@ -70,13 +72,14 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
     image,
     apiUrl: needs.apiUrl,
     template: await readPodTemplate(configuration.WINDLASS_POD_TEMPLATE),
+    policy: await loadPodPolicy(configuration.WINDLASS_POD_POLICY),
     installationId: needs.installationId,
     holder: needs.holder,
     ledger: needs.ledger,
     clock: needs.clock,
     log: needs.log,
     launchConcurrency: configuration.WINDLASS_LAUNCH_CONCURRENCY,
-    onRequest: ({ verb, code, seconds }) => needs.metrics.onKubernetesRequest(verb, code, seconds),
+    monitor: monitorKubernetes(needs.metrics.registry),
   });
 }
 

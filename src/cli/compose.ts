@@ -7,7 +7,9 @@ import type { ObjectStore } from "../core/object-store.ts";
 import { createProbeService } from "../api/probe-server.ts";
 import { createApiService, type ApiOptions, type ApiService } from "../api/server.ts";
 import { loadSigningKeys } from "../api/signing-keys.ts";
+import { computeTimes } from "../dags/compute-times.ts";
 import { createDagProcessor } from "../dags/dag-processor.ts";
+import { DEFAULT_LIMITS } from "../dags/run-sealed.ts";
 import { mapStack } from "../dags/source-stack.ts";
 import type { AttemptLedger } from "../executors/executor.ts";
 import { systemClock } from "../lifecycle/clock.ts";
@@ -35,6 +37,7 @@ import { composeExecutor } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
 import { MIGRATIONS, readVersion } from "./installation.ts";
+import { observeLaunches } from "./launch-metrics.ts";
 import { createMetrics } from "./metrics.ts";
 
 const clock = systemClock;
@@ -82,6 +85,7 @@ export async function composeScheduler(
   const holder = nameProcess("scheduler", randomUUID);
   const keys = await loadSigningKeys(db, clock.now());
   const installationId = await loadSecret(db, "installation_id", randomUUID, clock.now());
+  const tokens = createExecutionTokens(keys.execution, clock);
   const metrics = createMetrics("scheduler", readVersion());
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   observePools(metrics.registry, () => readPools(db), log);
@@ -96,7 +100,8 @@ export async function composeScheduler(
     holder,
     hostname: hostname(),
     newId: randomUUID,
-    issueLaunchToken: createExecutionTokens(keys.execution, clock).issueLaunchToken,
+    issueLaunchToken: tokens.issueLaunchToken,
+    issueResultToken: tokens.issueResultToken,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,
@@ -108,12 +113,13 @@ export async function composeScheduler(
       },
     },
     onPass: metrics.onPass,
+    onLaunch: observeLaunches(metrics.registry),
   });
   const probes = createProbeService({
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_PROBE_PORT,
     isAlive: () => scheduler.stalledMs() < STALLED_MS,
-    checkReady: () => checkSchema(db, MIGRATIONS),
+    checkReady: async () => void (await checkSchema(db, MIGRATIONS)),
     metrics: metrics.registry,
     log,
   });
@@ -198,7 +204,14 @@ export async function composeApi(
       const { source_map } = await rules.versions.loadBundle(db, bundleHash);
       return mapStack(stack, source_map, bundleHash).stack;
     },
-    checkSchema: () => checkSchema(db, MIGRATIONS),
+    computeTimes: async ({ dag_id, version_id, after, until, count }) => {
+      const { bundle_hash } = await rules.versions.loadVersion(db, version_id);
+      const { code, source_map } = await rules.versions.loadBundle(db, bundle_hash);
+      const bundle = { hash: bundle_hash, code, sourceMap: source_map };
+      const question = { dag_id, after: after.getTime(), until: until.getTime(), count };
+      return (await computeTimes(bundle, question, DEFAULT_LIMITS, clock)).times;
+    },
+    checkSchema: async () => void (await checkSchema(db, MIGRATIONS)),
     trustedProxies: [],
     host: configuration.WINDLASS_LISTEN_HOST,
     port: configuration.WINDLASS_LISTEN_PORT,

@@ -175,6 +175,12 @@ export const SETTINGS = {
     "/etc/windlass/pod.yaml",
     "A YAML file with a partial Pod that every task pod starts from.",
   ),
+  WINDLASS_POD_POLICY: setting(
+    z.string().min(1),
+    null,
+    "/etc/windlass/policy.mjs",
+    "A module of the administrator's whose default export, `(pod, task) => pod`, may change every task pod, or refuse it by throwing.",
+  ),
   WINDLASS_KUBECONFIG: setting(
     z.string().min(1),
     null,

@@ -6,9 +6,11 @@ import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
 import { addPoolCommands } from "./commands/pools.ts";
+import { addScheduleCommands } from "./commands/schedule-commands.ts";
 import { addSecretCommands } from "./commands/secrets.ts";
 import { type Configuration, readConfiguration, type SettingName } from "./configuration.ts";
 import { readVersion } from "./installation.ts";
+import { addInterventionCommands } from "./intervention-commands.ts";
 
 const USAGE_CODES = new Set(["invalid_request", "invalid_configuration", "invalid_params", "invalid_dag"]);
 
@@ -185,11 +187,14 @@ dags
 
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
 addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
+addScheduleCommands(program, dags, { readConfiguration: () => configure().configuration, readFormat, print });
+addInterventionCommands({ program, dags, readSettings: () => configure().configuration, readFormat, print });
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  // A command may have set its own code for trouble.
+  process.exitCode = Math.max(report(error), Number(process.exitCode ?? 0));
 }
 
 /** Prints what went wrong, in one line where it can be; returns the exit code. */

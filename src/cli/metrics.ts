@@ -1,11 +1,10 @@
 // What a process tells Prometheus. Names carry their unit; labels are few and bounded: no run, no pod, no task.
 
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 export interface Metrics {
   registry: Registry;
   onPass: (loop: string, seconds: number, failed: boolean) => void;
-  onKubernetesRequest: (verb: string, code: number, seconds: number) => void;
 }
 
 export function createMetrics(role: string, version: string): Metrics {
@@ -24,25 +23,8 @@ export function createMetrics(role: string, version: string): Metrics {
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
     registers: [registry],
   });
-  const requests = new Counter({
-    name: "windlass_kubernetes_requests_total",
-    help: "Calls to the Kubernetes API by verb and status code; 0 is a call without an answer",
-    labelNames: ["verb", "code"],
-    registers: [registry],
-  });
-  const requestSeconds = new Histogram({
-    name: "windlass_kubernetes_request_duration_seconds",
-    help: "Duration of calls to the Kubernetes API, watches aside",
-    labelNames: ["verb"],
-    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
-    registers: [registry],
-  });
   return {
     registry,
     onPass: (activity, seconds, failed) => passes.observe({ activity, result: failed ? "error" : "ok" }, seconds),
-    onKubernetesRequest: (verb, code, seconds) => {
-      requests.inc({ verb, code });
-      requestSeconds.observe({ verb }, seconds);
-    },
   };
 }

@@ -1,6 +1,6 @@
 // A process that is started together with its database and the migration waits for both, instead of ending and being
 // restarted with a growing delay. It waits for as long as its supervisor lets it: the chart's startup probe is the bound.
-// Any other fault, as a schema that is newer than this release, ends it at once.
+// Any other fault, as a newer schema that this release cannot work with, ends it at once.
 
 import { isFailure, messageOf } from "../core/errors.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
@@ -31,7 +31,9 @@ export async function waitForSchema(
   try {
     for (let failures = 1; !stopping.signal.aborted; failures += 1) {
       try {
-        await checkSchema(db, folder);
+        const { ahead } = await checkSchema(db, folder);
+        if (ahead.length > 0)
+          log.warn({ ahead }, "the database's schema is a newer release's, which this one works with");
         if (failures > 1) log.info("the database has this release's schema");
         return true;
       } catch (error) {

@@ -6,9 +6,12 @@ import {
   type Expression,
   LARGEST_MAX_MAP_LENGTH,
   RUN_FIELDS,
+  type Schedule,
   TRIGGER_RULES,
   WEIGHT_RULES,
 } from "../core/definition.ts";
+import { parseQuantity } from "../core/quantity.ts";
+import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 
@@ -49,6 +52,8 @@ const instant = z.iso.datetime({ offset: true });
 
 /** A year, in seconds. */
 const LONGEST_TIMEOUT = 31_536_000;
+/** A hundred years. */
+const LONGEST_INTERVAL = 3_155_760_000;
 
 const containerDefinition = z.strictObject({
   image: z.string().min(1),
@@ -57,6 +62,10 @@ const containerDefinition = z.strictObject({
   env: z.record(z.string(), z.string()),
   get_logs: z.boolean(),
   skip_on_exit_codes: z.array(z.int().min(1).max(255)),
+  result_file: z
+    .string()
+    .refine(isResultFile, "must be an absolute path of a file in a folder, such as /windlass/result.json")
+    .exactOptional(),
 });
 
 const limit = z.int32().min(1);
@@ -102,17 +111,50 @@ export const taskDefinition = z.strictObject({
   group: taskId.exactOptional(),
   role: z.enum(["setup", "teardown"]).exactOptional(),
   fails_run: z.boolean().exactOptional(),
+  pods: z
+    .strictObject({ keep: z.enum(["failed", "always"]), for: z.number().positive().max(LONGEST_TIMEOUT).nullable() })
+    .exactOptional(),
+  memory_growth: z
+    .strictObject({
+      factor: z.number().min(1.1).max(10),
+      max: z.string().refine((text) => parseQuantity(text) !== null, "is no amount of memory such as 4Gi"),
+    })
+    .exactOptional(),
+  schedule_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
+  start_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
 });
+
+const expressionText = z.string().min(1).max(200);
+/** 300 years of days. */
+const MAX_TIMES = 100_000;
+
+export const schedule: z.ZodType<Schedule> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }),
+  z.strictObject({
+    kind: z.literal("crons"),
+    expressions: z.array(expressionText).min(1).max(100),
+    timezone: z.string(),
+  }),
+  z.strictObject({ kind: z.literal("interval"), seconds: z.number().min(1).max(LONGEST_INTERVAL), anchor: instant }),
+  z.strictObject({ kind: z.literal("once") }),
+  z.strictObject({ kind: z.literal("continuous") }),
+  z.strictObject({ kind: z.literal("times"), times: z.array(instant).min(1).max(MAX_TIMES) }),
+  z.strictObject({ kind: z.literal("custom"), timezone: z.string() }),
+]);
 
 export const dagDefinition: z.ZodType<DagDefinition> = z
   .strictObject({
     dag_id: dagId,
     description: z.string().nullable(),
     tags: z.array(z.string().max(100)),
-    schedule: z.strictObject({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
+    schedule: schedule.nullable(),
     start_date: instant.nullable(),
     end_date: instant.nullable(),
     catchup: z.boolean(),
+    intervals: z.literal("previous").exactOptional(),
+    jitter: z.number().positive().max(86_400).exactOptional(),
+    max_consecutive_failed_runs: z.int32().min(1).exactOptional(),
+    run_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),
     max_active_runs: z.int32().min(1),
     max_active_tasks: z.int32().min(1),
     max_active_tasks_per_dag: limit.exactOptional(),

@@ -84,6 +84,10 @@ export type LogLine = z.infer<typeof logLine>;
 export const logRequest = z.strictObject({ lines: z.array(logLine).max(5_000) });
 export type LogRequest = z.infer<typeof logRequest>;
 
+/** POST /attempts/{attempt_id}/result, with the result token: what a container without a worker left. Repeats are harmless. */
+export const resultRequest = z.strictObject({ result: json });
+export type ResultRequest = z.infer<typeof resultRequest>;
+
 /** POST /attempts/{attempt_id}/finish; repeats are no-ops. Stacks are raw: the server maps them to the author's file. */
 export const finishRequest = z.discriminatedUnion("state", [
   z.strictObject({ state: z.literal("success"), result: json }),

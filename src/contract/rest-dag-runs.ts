@@ -1,6 +1,7 @@
 // Runs in the REST API, and what triggers one.
 
 import { z } from "zod";
+import { RUN_ACTIONS } from "../core/allowed-actions.ts";
 import { RUN_STATES, RUN_TYPES } from "../core/states.ts";
 import { ANY, freeObject, instant, orderByQuery, pageQuery, patternQuery, rangeQuery } from "./rest.ts";
 
@@ -30,7 +31,7 @@ export const dagRunsQuery = z.strictObject({
 
 export const dagRunPath = z.strictObject({ dag_id: z.string(), dag_run_id: z.string() });
 
-const runId = z
+export const runId = z
   .string()
   .min(1)
   .max(250)
@@ -55,8 +56,10 @@ export const dagVersionAnswer = z.object({
   id: z.int(),
   dag_id: z.string(),
   version_number: z.int(),
-  /** The code's content hash. */
+  /** The commit of the repository that it came from; the code's content hash when it came from none. */
   bundle_version: z.string(),
+  /** The code's content hash. */
+  bundle_hash: z.string(),
   created_at: instant,
 });
 
@@ -85,8 +88,12 @@ export const dagRunAnswer = z
     triggering_user_name: z.string().nullable(),
     bundle_version: z.string(),
     dag_versions: z.array(dagVersionAnswer),
+    /** The backfill that made or repeated it. */
+    backfill_id: z.int().nullable(),
     /** Why it is in its state, in one sentence, when that needs saying. */
     reason: z.string().nullable(),
+    /** What may be done to it in its state. */
+    allowed_actions: z.array(z.enum(RUN_ACTIONS)),
   })
   .meta({ id: "DagRun" });
 export type DagRunAnswer = z.infer<typeof dagRunAnswer>;

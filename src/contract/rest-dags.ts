@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { TRIGGER_RULES } from "../core/definition.ts";
+import { schedule } from "./definition.ts";
 import { freeObject, instant, orderByQuery, pageQuery, patternQuery, queryBoolean, queryInteger } from "./rest.ts";
 
 export const DAG_ORDER_FIELDS = ["dag_id", "is_paused", "last_parsed_time", "next_dagrun_run_after"] as const;
@@ -25,6 +26,8 @@ const dagFields = {
   dag_display_name: z.string(),
   description: z.string().nullable(),
   is_paused: z.boolean(),
+  /** Why it is paused, when no person did it. */
+  pause_reason: z.string().nullable(),
   /** Its file is gone: it takes no new runs. */
   is_stale: z.boolean(),
   has_import_errors: z.boolean(),
@@ -32,8 +35,10 @@ const dagFields = {
   fileloc: z.string(),
   relative_fileloc: z.string(),
   last_parsed_time: instant,
-  /** The code's content hash. */
+  /** The commit of the repository that the version came from; the code's content hash when it came from none. */
   bundle_version: z.string(),
+  /** The code's content hash. */
+  bundle_hash: z.string(),
   version_number: z.int(),
   tags: z.array(z.object({ dag_id: z.string(), dag_display_name: z.string(), name: z.string() })),
   timetable_summary: z.string().nullable(),
@@ -79,7 +84,7 @@ export const dagDetailsAnswer = z
     start_date: instant.nullable(),
     end_date: instant.nullable(),
     timezone: z.string().nullable(),
-    schedule: z.object({ kind: z.literal("cron"), expression: z.string(), timezone: z.string() }).nullable(),
+    schedule: schedule.nullable(),
     /** JSON Schema of a run's conf; null: it takes none. */
     params_schema: freeObject.nullable(),
     is_paused_upon_creation: z.boolean(),

@@ -2,6 +2,7 @@
 // its attempts: one, and one more for every fault of the cluster.
 
 import { z } from "zod";
+import { INSTANCE_ACTIONS } from "../core/allowed-actions.ts";
 import { FINAL_OUTCOMES, INFRASTRUCTURE_OUTCOMES, type OutcomeKind, TASK_OUTCOMES } from "../core/outcome.ts";
 import { WAITING_KINDS } from "../core/observation.ts";
 import { ATTEMPT_STATES, TASK_STATES } from "../core/states.ts";
@@ -104,6 +105,8 @@ export const taskInstanceAnswer = z
     pool: z.string(),
     pool_slots: z.int(),
     priority_weight: z.int().nullable(),
+    /** What may be done to it in its state. */
+    allowed_actions: z.array(z.enum(INSTANCE_ACTIONS)),
   })
   .meta({ id: "TaskInstance" });
 export type TaskInstanceAnswer = z.infer<typeof taskInstanceAnswer>;

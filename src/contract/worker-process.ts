@@ -11,6 +11,23 @@ export const WORKER_ENVIRONMENT = {
   token: "WINDLASS_LAUNCH_TOKEN",
 } as const;
 
+/** Environment of the helper that delivers a container's result. Its token is good for that alone. */
+export const RESULT_ENVIRONMENT = {
+  address: WORKER_ENVIRONMENT.address,
+  attempt: WORKER_ENVIRONMENT.attempt,
+  token: "WINDLASS_RESULT_TOKEN",
+  file: "WINDLASS_RESULT_FILE",
+} as const;
+
+/** How that helper ends. */
+export const RESULT_EXIT = {
+  /** Or there was none. */
+  delivered: 0,
+  /** Not JSON, too large, or not to be read: the task's fault. */
+  unusable: 65,
+  undelivered: 69,
+} as const;
+
 /** The largest result that is kept in Postgres, as bytes of JSON. */
 export const MAX_RESULT_BYTES = 256 * 1024;
 

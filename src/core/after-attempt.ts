@@ -12,7 +12,7 @@ export interface InstanceBudget {
 }
 
 export interface AfterAttempt {
-  state: Extract<TaskState, "success" | "skipped" | "failed" | "up_for_retry">;
+  state: Extract<TaskState, "success" | "skipped" | "failed" | "up_for_retry" | "restarting">;
   infrastructure_failures: number;
   /** Seconds from now until the next attempt may start; null when there is none. */
   retry_in: number | null;
@@ -70,7 +70,7 @@ export function decideAfterAttempt(
           state: "failed",
           infrastructure_failures: failures,
           retry_in: null,
-          reason: `${outcome.reason} (the cluster failed it ${failures} times, its budget is ${infrastructureBudget})`,
+          reason: `${outcome.reason} (the cluster failed it ${failures === 1 ? "once" : `${failures} times`}, its budget is ${infrastructureBudget})`,
         };
       }
       const wait = relaunchDelay(failures);
@@ -82,6 +82,13 @@ export function decideAfterAttempt(
       };
     }
   }
+}
+
+/** The attempt of an instance that was cleared meanwhile: its end decides nothing but when the next one may begin. */
+export function decideAfterClear(budget: InstanceBudget, quarantine: number): AfterAttempt {
+  const { infrastructure_failures } = budget;
+  const reason = "it was cleared, and starts again once its worker has stopped";
+  return { state: "restarting", infrastructure_failures, retry_in: quarantine, reason };
 }
 
 function whenAgain(wait: number, quarantine: number): string {

@@ -58,6 +58,7 @@ describe("a container's environment and arguments", () => {
         arguments: ["--stage", "test"],
         env: { STAGE: "$(LEVEL)" },
         skip_on_exit_codes: [99],
+        result_file: null,
         active_deadline: 1.5,
       },
     });

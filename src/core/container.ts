@@ -16,6 +16,7 @@ export interface ResolvedContainer {
   arguments: string[] | null;
   env: { [name: string]: string };
   skip_on_exit_codes: number[];
+  result_file: string | null;
   /** Seconds that the pod may live; null: no limit. */
   active_deadline: number | null;
 }
@@ -24,6 +25,13 @@ export type ContainerResolution =
   | { kind: "resolved"; container: ResolvedContainer }
   /** A value that no variable or argument can hold: trying again would not change it. */
   | { kind: "fault"; reason: string };
+
+const RESULT_FILE = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+){2,10}$/;
+
+/** In a folder of its own, which becomes a volume: the root cannot. */
+export function isResultFile(path: string): boolean {
+  return RESULT_FILE.test(path);
+}
 
 const VARIABLE_NAME = /^[A-Za-z_.-][A-Za-z0-9_.-]*$/;
 const SCALARS = "text, a number or a boolean";
@@ -124,6 +132,7 @@ export function resolveContainer(
     arguments: given === undefined ? definition.arguments : args,
     env,
     skip_on_exit_codes: definition.skip_on_exit_codes,
+    result_file: definition.result_file ?? null,
     active_deadline: task.execution_timeout,
   };
   return { kind: "resolved", container };

@@ -84,6 +84,20 @@ export interface ContainerDefinition {
   get_logs: boolean;
   /** Exit codes by which it says that there was nothing to do. */
   skip_on_exit_codes: number[];
+  /** The file that it leaves its result in; absent: the termination message. */
+  result_file?: string;
+}
+
+/** Which pods of ended attempts stay, and for how many seconds; null: until someone deletes them. */
+export interface KeptPods {
+  keep: "failed" | "always";
+  for: number | null;
+}
+
+/** After an out-of-memory kill: `factor` times the limit, up to `max`, a quantity such as "4Gi". */
+export interface MemoryGrowth {
+  factor: number;
+  max: string;
 }
 
 export interface TaskDefinition {
@@ -135,6 +149,14 @@ export interface TaskDefinition {
   role?: TaskRole;
   /** Of a teardown: its failure fails the run. */
   fails_run?: boolean;
+  /** Absent: pods are removed once their attempts have ended. */
+  pods?: KeptPods;
+  /** Absent: memory does not grow. */
+  memory_growth?: MemoryGrowth;
+  /** From launch until a node has the pod; absent: start_timeout. */
+  schedule_timeout?: number;
+  /** From then until the task runs; absent: the installation's limit, from launch on. */
+  start_timeout?: number;
 }
 
 /** Which weights a task's priority is the sum of: its own and those of all tasks after it, or before it, or its own alone. */
@@ -148,7 +170,20 @@ export interface RetryBackoff {
   max?: number;
 }
 
-export type Schedule = { kind: "cron"; expression: string; timezone: string };
+/** Times are ISO instants. */
+export type Schedule =
+  | { kind: "cron"; expression: string; timezone: string }
+  /** A time that several of them name fires once. */
+  | { kind: "crons"; expressions: string[]; timezone: string }
+  | { kind: "interval"; seconds: number; anchor: string }
+  /** At the start, or when the DAG is first seen. */
+  | { kind: "once" }
+  /** When the former run has ended. */
+  | { kind: "continuous" }
+  /** In ascending order. */
+  | { kind: "times"; times: string[] }
+  /** A function of the author's: its times are computed ahead, in the sealed evaluator. */
+  | { kind: "custom"; timezone: string };
 
 export interface DagDefinition {
   dag_id: string;
@@ -160,6 +195,14 @@ export interface DagDefinition {
   start_date: string | null;
   end_date: string | null;
   catchup: boolean;
+  /** "previous": a run at each tick for the time since the tick before, which is its logical date. Absent: zero width. */
+  intervals?: "previous";
+  /** Seconds by which runs are created later than their tick, at most; each by its own share. Absent: none. */
+  jitter?: number;
+  /** Failed runs one after the other that pause the DAG. Absent: it is never paused. */
+  max_consecutive_failed_runs?: number;
+  /** Seconds that a run may take from its start. Absent: any time. */
+  run_timeout?: number;
   max_active_runs: number;
   /** Task instances of one run that may be queued or running at once. */
   max_active_tasks: number;

@@ -9,6 +9,8 @@ export const ERRORS = {
   not_found: { status: 404, title: "There is no such object" },
   already_exists: { status: 409, title: "The object exists already" },
   dag_stale: { status: 409, title: "The DAG's file is gone, so it takes no new runs" },
+  backfill_ended: { status: 409, title: "The backfill has ended" },
+  action_not_allowed: { status: 409, title: "The object's state does not allow this" },
   attempt_stale: { status: 409, title: "The attempt is no longer the current one" },
   payload_too_large: { status: 413, title: "The payload is too large" },
   rate_limited: { status: 429, title: "Too many requests" },

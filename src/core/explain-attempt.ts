@@ -56,27 +56,28 @@ function explainLaunched(task: string, attempt: AttemptSituation, now: Date): Ex
   const since = attempt.waiting_since === null ? "" : ` ${saySince(attempt.waiting_since, now)}`;
   const why = clause(attempt.waiting_reason ?? "no reason was given");
   const where = nameWhere(attempt);
+  const event = sayEvent(attempt, now);
   switch (attempt.waiting_kind) {
     case "unschedulable":
       return say(
         "unschedulable",
-        `${task} waits${since} for a node for ${where}: ${why}`,
+        `${task} waits${since} for a node for ${where}: ${why}${event}`,
         "free or add nodes, or let the task's pod ask for less",
       );
     case "image":
       return say(
         "image",
-        `${task} waits${since} because ${where} gets no image: ${why}`,
+        `${task} waits${since} because ${where} gets no image: ${why}${event}`,
         "check the image's name, its registry and its pull secret",
       );
     case "configuration":
       return say(
         "configuration",
-        `${task} waits${since} because ${where} cannot be started: ${why}`,
+        `${task} waits${since} because ${where} cannot be started: ${why}${event}`,
         "create what is missing, or correct the task's pod",
       );
     case "starting":
-      return say("starting", `${task} waits${since} for ${where} to start: ${why}`);
+      return say("starting", `${task} waits${since} for ${where} to start: ${why}${event}`);
     case null:
       return explainSilentStart(task, where, attempt, now);
   }
@@ -92,6 +93,12 @@ function explainSilentStart(task: string, where: string, attempt: AttemptSituati
     `${task} waits for its worker to report: ${where} ${what}, ${saySeconds(age)} ago`,
     age < 30 ? null : "see the pod's log, and whether it reaches the API at WINDLASS_API_URL",
   );
+}
+
+/** What the reason says already is not said again. */
+function sayEvent({ last_event: event, last_event_at: at, waiting_reason: why }: AttemptSituation, now: Date): string {
+  if (event === null || at === null || why?.includes(event.slice(event.indexOf(": ") + 2))) return "";
+  return ` (its last event, ${saySeconds(secondsBetween(at, now))} ago: ${clause(event)})`;
 }
 
 function nameWhere(attempt: AttemptSituation): string {

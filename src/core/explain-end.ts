@@ -1,6 +1,7 @@
 // How an instance ended, or why it never ran.
 
 import { describeGroups } from "./explain-waiting.ts";
+import { isByPerson } from "./intervention.ts";
 import { clause, listNames, sayInstant, saySeconds, secondsBetween, sentence } from "./phrase.ts";
 import type { OutcomeKind } from "./outcome.ts";
 import { type AttemptSituation, type Explanation, nameTask, type Situation } from "./situation.ts";
@@ -34,10 +35,16 @@ export function explainEnd(situation: Situation, state: FinishedTaskState): Expl
   const task = nameTask(instance);
   switch (state) {
     case "success": {
+      if (isByPerson(instance.reason)) {
+        return { cause: "success", sentence: sentence(`${task} counts as success: ${clause(instance.reason)}`) };
+      }
       const tries = attempt === null ? "" : ` on try ${instance.try_number} of ${instance.max_tries}`;
       return { cause: "success", sentence: sentence(`${task} succeeded${tries}${sayTime(situation)}`) };
     }
     case "skipped": {
+      if (isByPerson(instance.reason)) {
+        return { cause: "skipped", sentence: sentence(`${task} counts as skipped: ${clause(instance.reason)}`) };
+      }
       if (attempt?.outcome !== "skipped") return explainForced(situation, "upstream_skipped");
       const why = attempt.outcome_reason === null ? "" : `: ${clause(attempt.outcome_reason)}`;
       return { cause: "skipped", sentence: sentence(`${task} skipped itself${sayTime(situation)}${why}`) };
@@ -57,6 +64,10 @@ export function explainEnd(situation: Situation, state: FinishedTaskState): Expl
 function explainFailure(situation: Situation, attempt: AttemptSituation | null): Explanation {
   const { instance } = situation;
   const outcome = attempt?.outcome ?? null;
+  if (isByPerson(instance.reason)) {
+    const cause = instance.reason.startsWith("cancelled") ? "cancelled" : "failed";
+    return { cause, sentence: sentence(`${nameTask(instance)} failed: ${clause(instance.reason)}`) };
+  }
   if (attempt === null || outcome === null || outcome === "success" || outcome === "skipped") {
     const why = clause(instance.reason ?? "no reason was recorded");
     return { cause: "failed", sentence: sentence(`${nameTask(instance)} failed: ${why}`) };
@@ -68,11 +79,15 @@ function explainFailure(situation: Situation, attempt: AttemptSituation | null):
   const message = attempt.error === null ? "" : clause(attempt.error.message);
   const error =
     attempt.error === null || message === "" || reason.includes(message) ? "" : ` (${attempt.error.name}: ${message})`;
+  const told = attempt.last_event === null ? "" : clause(attempt.last_event);
+  const event =
+    told === "" || reason.includes(told.slice(told.indexOf(": ") + 2)) ? null : `its pod's last event was ${told}`;
   const tried = `on try ${instance.try_number} of ${instance.max_tries}`;
   return {
     cause: outcome,
     sentence: sentence(
       `${nameTask(instance)} failed ${tried} (${name}${code})${sayTime(situation)}: ${reason}${error}`,
+      event,
       quoteLog(situation, `${reason} ${message}`),
       advice,
     ),

@@ -172,7 +172,7 @@ const CASES: [Cause, Change, string][] = [
   [
     "restarting",
     { instance: { state: "restarting" } },
-    'Task "load" was restarted, and its old attempt is being stopped.',
+    'Task "load" waits for its old attempt to end: it was cleared.',
   ],
   ["launch_queue", queued({}), 'Task "load" waits since 2026-03-01T11:59:00Z (60 s ago) for a scheduler to launch it.'],
   ["launch_queue", { instance: { state: "queued" } }, 'Task "load" is queued, and its attempt is being made.'],
@@ -196,6 +196,26 @@ const CASES: [Cause, Change, string][] = [
     launched({
       waiting_kind: "unschedulable",
       waiting_reason: "No node can take the pod: 0/1 nodes: Insufficient cpu.",
+    }),
+    'Task "load" waits since 2026-03-01T11:59:15Z (45 s ago) for a node for pod "load-1" in namespace "etl": No node can take the pod: 0/1 nodes: Insufficient cpu; free or add nodes, or let the task\'s pod ask for less.',
+  ],
+  [
+    "starting",
+    launched({
+      waiting_kind: "starting",
+      waiting_reason: "node-7 is pulling the image and creating the container",
+      last_event: 'FailedMount: secret "key" not found',
+      last_event_at: new Date(NOW.getTime() - 20_000),
+    }),
+    'Task "load" waits since 2026-03-01T11:59:15Z (45 s ago) for pod "load-1" in namespace "etl" to start: node-7 is pulling the image and creating the container (its last event, 20 s ago: FailedMount: secret "key" not found).',
+  ],
+  [
+    "unschedulable",
+    launched({
+      waiting_kind: "unschedulable",
+      waiting_reason: "No node can take the pod: 0/1 nodes: Insufficient cpu.",
+      last_event: "FailedScheduling: 0/1 nodes: Insufficient cpu.",
+      last_event_at: new Date(NOW.getTime() - 20_000),
     }),
     'Task "load" waits since 2026-03-01T11:59:15Z (45 s ago) for a node for pod "load-1" in namespace "etl": No node can take the pod: 0/1 nodes: Insufficient cpu; free or add nodes, or let the task\'s pod ask for less.',
   ],

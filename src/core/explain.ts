@@ -4,7 +4,7 @@
 import { explainAttempt } from "./explain-attempt.ts";
 import { explainEnd } from "./explain-end.ts";
 import { explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
-import { sayDue, sentence } from "./phrase.ts";
+import { clause, sayDue, sentence } from "./phrase.ts";
 import { type Explanation, nameTask, type Situation } from "./situation.ts";
 
 export function explainInstance(situation: Situation, now: Date): Explanation {
@@ -32,7 +32,9 @@ export function explainInstance(situation: Situation, now: Date): Explanation {
     case "restarting":
       return {
         cause: "restarting",
-        sentence: sentence(`${nameTask(instance)} was restarted, and its old attempt is being stopped`),
+        sentence: sentence(
+          `${nameTask(instance)} waits for its old attempt to end: ${clause(instance.reason ?? "it was cleared")}`,
+        ),
       };
     case "success":
     case "failed":

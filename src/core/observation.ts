@@ -14,12 +14,16 @@ export interface Observation {
   /** ISO instants out of the pod's status; null until they happen. */
   pod_scheduled_at: string | null;
   container_started_at: string | null;
+  /** When the node had the image; absent: not observed. */
+  image_pulled_at?: string | null;
+  /** Bytes that the main container may use; absent: no limit, or not known. */
+  memory_limit?: bigint | null;
   /** Why the pod does not run yet, in one sentence. */
   waiting: { kind: WaitingKind; reason: string } | null;
   /** Set when the pod or process can do nothing more. A success here means only "exited with 0". */
   outcome: Outcome | null;
-  /** Of a pod without our worker, which nobody reports from: its container's start and end are the attempt's. */
-  container: { result: Json } | null;
+  /** Of a pod without our worker, which nobody reports from: its container's start and end are the attempt's. from_file: its result was delivered apart. */
+  container: { result: Json; from_file?: boolean } | null;
   /** The process is known to have ended; a pod that vanished while it ran may have left it behind. */
   process_ended: boolean;
   /** The object no longer exists. */

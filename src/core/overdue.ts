@@ -18,6 +18,10 @@ export interface OpenAttempt {
   attempt_id: string;
   state: "launched" | "running";
   launched_at: Date;
+  pod_scheduled_at: Date | null;
+  /** The task's own limits, in seconds; null: the installation's. */
+  schedule_timeout: number | null;
+  start_timeout: number | null;
   heartbeat_at: Date | null;
   deadline_at: Date | null;
   waiting_kind: WaitingKind | null;
@@ -48,8 +52,23 @@ export function judgeOverdue(attempt: OpenAttempt, limits: OverdueLimits, now: D
   if (kind === "configuration" && waitingSince && since(waitingSince) >= limits.configuration) {
     return end("configuration_error", why ?? "its container cannot be made");
   }
-  if (since(attempt.launched_at) >= limits.start) {
-    return end("start_timeout", `it did not start within ${limits.start} s${why === null ? "" : `: ${why}`}`);
-  }
-  return null;
+  const { limit, from, what } = findStartLimit(attempt, limits);
+  if (since(from) < limit) return null;
+  return end("start_timeout", `it ${what} within ${limit} s${why === null ? "" : `: ${why}`}`);
+}
+
+/**
+ * A task's own limits are two: until a node has its pod, and from then until it runs, because a cluster that grows on
+ * demand takes longer for the first than anybody wants to wait for the second.
+ */
+function findStartLimit(
+  { launched_at, pod_scheduled_at, schedule_timeout, start_timeout }: OpenAttempt,
+  limits: OverdueLimits,
+): { limit: number; from: Date; what: string } {
+  const own = schedule_timeout ?? start_timeout;
+  if (own === null) return { limit: limits.start, from: launched_at, what: "did not start" };
+  if (pod_scheduled_at === null) return { limit: own, from: launched_at, what: "got no node" };
+  // The node's clock is another than ours: its time may lie before the launch.
+  const from = pod_scheduled_at < launched_at ? launched_at : pod_scheduled_at;
+  return { limit: start_timeout ?? limits.start, from, what: "did not start on its node" };
 }

@@ -1,3 +1,4 @@
+import { GAVE_UP } from "./last-words.ts";
 import { describe, expect, test } from "vitest";
 import {
   AT,
@@ -83,6 +84,13 @@ const ENDS: [name: string, PodSnapshot, OutcomeKind, RegExp, exitCode: number | 
     "out_of_memory",
     /memory limit/,
     137,
+  ],
+  [
+    "a worker that gave its attempt up and could end itself by a signal alone",
+    failed({ containers: [container(ended(133, { message: `windlass worker: no heartbeat for 300 s, ${GAVE_UP}` }))] }),
+    "lost",
+    /ended itself.*no heartbeat/,
+    133,
   ],
   [
     "JavaScript's own limit",

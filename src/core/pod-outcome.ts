@@ -2,6 +2,7 @@
 // The worker's own report is recorded apart and wins; what is said here counts only when there is none.
 // Precedence: exit 0, out of memory, what the pod says of its end, what interrupted the container, the exit code.
 
+import { GAVE_UP, HEAP_EXHAUSTED } from "./last-words.ts";
 import type { Outcome, OutcomeKind } from "./outcome.ts";
 import {
   type ContainerSnapshot,
@@ -11,6 +12,7 @@ import {
   type PodSnapshot,
   type TerminatedState,
 } from "./pod-snapshot.ts";
+import { parseQuantity } from "./quantity.ts";
 import { explainWaiting, type Waiting } from "./pod-waiting.ts";
 import { signalName } from "./signal-name.ts";
 
@@ -19,6 +21,8 @@ export interface PodJudgement {
   waiting: Waiting | null;
   pod_scheduled_at: string | null;
   container_started_at: string | null;
+  /** Bytes. */
+  memory_limit: bigint | null;
 }
 
 /**
@@ -32,7 +36,8 @@ export interface ExitMeaning {
   reason: string;
 }
 
-const HEAP_EXHAUSTED = "JavaScript heap out of memory";
+// What the ledger can hold; no node has as much.
+const LARGEST_LIMIT = BigInt(Number.MAX_SAFE_INTEGER);
 const NO_KNOWN_EXITS: KnownExits = new Map();
 
 /** What is known of an attempt whose pod exists. */
@@ -45,7 +50,13 @@ export function judgePod(pod: PodSnapshot, exits: KnownExits = NO_KNOWN_EXITS): 
     waiting: outcome === null ? explainWaiting(pod) : null,
     pod_scheduled_at: scheduled?.status === "True" ? scheduled.last_transition_at : null,
     container_started_at: main === undefined || main.state.kind === "waiting" ? null : main.state.started_at,
+    memory_limit: readLimit(main),
   };
+}
+
+function readLimit(main: ContainerSnapshot | undefined): bigint | null {
+  const bytes = main?.memory_limit ? parseQuantity(main.memory_limit) : null;
+  return bytes !== null && bytes > LARGEST_LIMIT ? LARGEST_LIMIT : bytes;
 }
 
 /** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */
@@ -113,6 +124,8 @@ function judgeTerminated(
   if (ended.reason === "StartError" || ended.reason === "ContainerCannotRun") {
     return outcomeOf("configuration_error", withDetail(`${who} could not be started`, ended.message), ended.exit_code);
   }
+  if (ended.message?.includes(GAVE_UP))
+    return outcomeOf("lost", withDetail("The worker ended itself", lastWords(ended.message)), ended.exit_code);
   const known = exits.get(ended.exit_code);
   if (known) return outcomeOf(known.kind, withDetail(known.reason, lastWords(ended.message)), ended.exit_code);
   const signal = signalName(ended.signal ?? (ended.exit_code > 128 ? ended.exit_code - 128 : 0));

@@ -1,5 +1,6 @@
 // Why a pod does not run yet, in one sentence. Kubernetes spreads the answer over conditions and container states.
 
+import { RESULT_CONTAINER } from "./container-result.ts";
 import type { WaitingKind } from "./observation.ts";
 import { type ContainerSnapshot, findCondition, MAIN_CONTAINER, type PodSnapshot } from "./pod-snapshot.ts";
 
@@ -65,9 +66,14 @@ function explainStart(pod: PodSnapshot): Waiting {
   if (pod.deletion_requested_at !== null) return { kind: "starting", reason: "The pod is being deleted" };
   if (pod.phase === "Unknown") return { kind: "starting", reason: `${nodeOf(pod)} does not report the pod's state` };
   if (pod.node_name === null) return { kind: "starting", reason: "The pod waits for the scheduler to choose a node" };
-  const init = pod.containers.find((container) => container.init && container.state.kind === "running");
+  const init = pod.containers.find((container) => isRunningInit(container));
   if (init) return { kind: "starting", reason: `${label(init)} is running before the task on ${pod.node_name}` };
   return { kind: "starting", reason: `${pod.node_name} is pulling the image and creating the container` };
+}
+
+/** The helper runs beside the container from the start, and holds nothing up. */
+function isRunningInit({ init, name, state }: ContainerSnapshot): boolean {
+  return init && name !== RESULT_CONTAINER && state.kind === "running";
 }
 
 function nodeOf(pod: PodSnapshot): string {

@@ -41,6 +41,8 @@ export const ATTEMPT: AttemptSituation = {
   waiting_kind: null,
   waiting_reason: null,
   waiting_since: null,
+  last_event: null,
+  last_event_at: null,
   stop_reason: null,
   stop_requested_at: null,
   outcome: null,

@@ -131,6 +131,9 @@ export interface AttemptSituation {
   waiting_kind: WaitingKind | null;
   waiting_reason: string | null;
   waiting_since: Date | null;
+  /** The newest of its pod's events, where it was asked for. */
+  last_event: string | null;
+  last_event_at: Date | null;
   stop_reason: string | null;
   stop_requested_at: Date | null;
   outcome: OutcomeKind | null;

@@ -1,8 +1,10 @@
-// When a DAG's schedule is due. Pure: the next instant after a given one. Data intervals are Airflow's default since 3.0:
-// the fire time itself, zero width. DST: a time in a gap fires at the first instant after it, a fixed hour in an overlap once.
+// Which runs a schedule calls for. Pure: (definition, the last run, now) → the next run. A run's data interval is its fire
+// time, of zero width, as in Airflow since 3.0; or, with intervals "previous", the time from the tick before to this one,
+// whose start is then the logical date. Jitter moves when a run is created, never its dates.
 
-import { Cron } from "croner";
-import type { Schedule } from "./definition.ts";
+import type { NextTime } from "./cron.ts";
+import type { DagDefinition } from "./definition.ts";
+import { compileTicks, findLatestTick } from "./ticks.ts";
 
 export interface DueRun {
   logical_date: Date;
@@ -11,57 +13,172 @@ export interface DueRun {
   run_after: Date;
 }
 
-export interface ScheduleBounds {
-  schedule: Schedule | null;
-  /** No run before it. */
-  start_date: string | null;
-  end_date: string | null;
-  catchup: boolean;
-}
-
-/** The first fire time strictly after `after`; null when there is none. */
-export function nextFireTime(schedule: Schedule, after: Date): Date | null {
-  return new Cron(schedule.expression, { timezone: schedule.timezone, paused: true }).nextRun(after);
-}
+export type ScheduleBounds = Pick<
+  DagDefinition,
+  "dag_id" | "schedule" | "start_date" | "end_date" | "catchup" | "intervals" | "jitter"
+>;
 
 /**
  * The run to create next.
  * @param last the newest scheduled run's logical date, or null when there was none
  * @param now without catchup, times before the latest one that is due are passed over
+ * @param computed ticks of a custom schedule
  */
-export function nextDueRun(bounds: ScheduleBounds, last: Date | null, now: Date): DueRun | null {
+export function nextDueRun(
+  bounds: ScheduleBounds,
+  last: Date | null,
+  now: Date,
+  computed?: readonly Date[],
+): DueRun | null {
   const { schedule } = bounds;
   if (!schedule) return null;
   const start = bounds.start_date === null ? null : new Date(bounds.start_date);
-  const end = bounds.end_date === null ? null : new Date(bounds.end_date);
-  // A fire time equal to the start counts, hence one millisecond before.
-  let after = last ?? (start && bounds.catchup ? new Date(start.getTime() - 1) : now);
-  if (start && after < start) after = new Date(start.getTime() - 1);
-  let fire = nextFireTime(schedule, after);
-  if (!bounds.catchup && fire && fire < now) fire = latestFireTime(schedule, fire, now);
-  if (!fire || (end && fire > end)) return null;
-  return { logical_date: fire, data_interval_start: fire, data_interval_end: fire, run_after: fire };
+  switch (schedule.kind) {
+    case "once":
+      return last ? null : within(bounds, runAt(bounds, start ?? now));
+    case "continuous":
+      return within(bounds, runAt(bounds, latestOf(now, start, last && justAfter(last))));
+    case "cron":
+    case "crons":
+    case "interval":
+    case "times":
+    case "custom": {
+      const next = compileTicks(schedule, computed);
+      let after = last ?? (start && bounds.catchup ? justBefore(start) : lastTickBefore(bounds, next, now));
+      // A tick equal to the start counts.
+      if (start && after < start) after = justBefore(start);
+      const run = runAfter(bounds, next, after);
+      return run && within(bounds, bounds.catchup ? run : (findLatestDue(bounds, next, run, now) ?? run));
+    }
+  }
 }
 
-/** The last fire time at or before `now`, given one that is. */
-function latestFireTime(schedule: Schedule, known: Date, now: Date): Date {
-  const cron = new Cron(schedule.expression, { timezone: schedule.timezone, paused: true });
-  const previous = cron.previousRuns(1, new Date(now.getTime() + 1))[0];
-  return previous && previous > known ? previous : known;
+/** The run that was announced for a logical date, as it is called for by now. */
+export function announcedRun(
+  bounds: ScheduleBounds,
+  logicalDate: Date,
+  now: Date,
+  computed?: readonly Date[],
+): DueRun | null {
+  const { schedule } = bounds;
+  switch (schedule?.kind) {
+    case undefined:
+      return null;
+    case "once":
+      return within(bounds, runAt(bounds, logicalDate));
+    case "continuous":
+      return within(bounds, runAt(bounds, latestOf(now, logicalDate)));
+    default:
+      return nextDueRun(bounds, justBefore(logicalDate), now, computed);
+  }
 }
 
-/** The problem of a cron expression or time zone, or null. */
-export function findScheduleFault(schedule: Schedule): string | null {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: schedule.timezone });
-  } catch {
-    return `timezone "${schedule.timezone}" is not known; use an IANA name such as "Europe/Paris"`;
+/** After which instant a custom timetable is to be asked for the ticks of the runs after another one. */
+export function boundOfTicks(bounds: ScheduleBounds, from: Date): Date {
+  return latestOf(from, bounds.start_date === null ? null : justBefore(new Date(bounds.start_date)));
+}
+
+/** The next runs whose ticks are after an instant, as if none had been missed. */
+export function listNextRuns(bounds: ScheduleBounds, from: Date, count: number, computed?: readonly Date[]): DueRun[] {
+  const { schedule } = bounds;
+  if (!schedule) return [];
+  const ahead = { ...bounds, catchup: true };
+  if (schedule.kind === "once" || schedule.kind === "continuous") {
+    const only = nextDueRun(ahead, null, from);
+    return only && only.run_after >= from && count > 0 ? [only] : [];
   }
-  try {
-    new Cron(schedule.expression, { timezone: schedule.timezone, paused: true, mode: "5-or-6-parts" });
-    return null;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return `schedule "${schedule.expression}" is not a cron expression (${why}); an example is "0 6 * * *"`;
+  const next = compileTicks(schedule, computed);
+  const start = bounds.start_date === null ? null : justBefore(new Date(bounds.start_date));
+  let after = lastTickBefore(bounds, next, from);
+  if (start && after < start) after = start;
+  const runs: DueRun[] = [];
+  while (runs.length < count) {
+    const run = runAfter(bounds, next, after);
+    if (!run || !within(bounds, run)) break;
+    runs.push(run);
+    after = run.logical_date;
   }
+  return runs;
+}
+
+/** The runs of a range of logical dates, both ends included, whose ticks have come; start and end date are no bounds. */
+export function listRunsBetween(
+  bounds: ScheduleBounds,
+  range: { from: Date; to: Date; now: Date; limit: number },
+  computed?: readonly Date[],
+): DueRun[] {
+  const { schedule } = bounds;
+  if (!schedule || schedule.kind === "once" || schedule.kind === "continuous") return [];
+  const next = compileTicks(schedule, computed);
+  const runs: DueRun[] = [];
+  for (let after = justBefore(range.from); runs.length < range.limit;) {
+    const run = runAfter(bounds, next, after);
+    if (!run || run.logical_date > range.to || run.data_interval_end > range.now) break;
+    runs.push(run);
+    after = run.logical_date;
+  }
+  return runs;
+}
+
+/** The first run whose logical date is after an instant. */
+function runAfter(bounds: ScheduleBounds, next: NextTime, after: Date): DueRun | null {
+  const tick = next(after);
+  if (!tick || bounds.intervals !== "previous") return tick && runAt(bounds, tick);
+  const end = next(tick);
+  return end && runAt(bounds, tick, end);
+}
+
+function runAt(bounds: ScheduleBounds, start: Date, end: Date = start): DueRun {
+  return {
+    logical_date: start,
+    data_interval_start: start,
+    data_interval_end: end,
+    run_after: new Date(end.getTime() + delayOf(bounds, start)),
+  };
+}
+
+/** Where to look for logical dates from, so that the first run has its tick after an instant. */
+function lastTickBefore(bounds: ScheduleBounds, next: NextTime, instant: Date): Date {
+  if (bounds.intervals !== "previous") return instant;
+  // The interval that is open at the instant counts: it ends at the first tick after it.
+  const open = findLatestTick(next, instant);
+  return open ? justBefore(open) : instant;
+}
+
+/** Without catchup: the newest run whose time has surely come, when it is not the one that is next anyway. */
+function findLatestDue(bounds: ScheduleBounds, next: NextTime, run: DueRun, now: Date): DueRun | null {
+  if (run.run_after >= now) return null;
+  // Later ticks may have come too, and still be put off by their jitter.
+  let tick = findLatestTick(next, new Date(now.getTime() - (bounds.jitter ?? 0) * 1000));
+  if (tick && bounds.intervals === "previous") tick = findLatestTick(next, justBefore(tick));
+  return tick && tick > run.logical_date ? runAfter(bounds, next, justBefore(tick)) : null;
+}
+
+function within(bounds: ScheduleBounds, run: DueRun): DueRun | null {
+  return bounds.end_date !== null && run.logical_date > new Date(bounds.end_date) ? null : run;
+}
+
+/** Milliseconds, evenly spread, and the same for the same DAG and logical date. */
+function delayOf({ dag_id, jitter }: ScheduleBounds, logicalDate: Date): number {
+  if (jitter === undefined) return 0;
+  // FNV-1a, with the finish of MurmurHash3: dates that differ little must not lie close together.
+  let hash = 0x811c9dc5;
+  for (const sign of `${dag_id} ${logicalDate.getTime()}`) {
+    hash = Math.imul(hash ^ (sign.codePointAt(0) ?? 0), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return Math.floor((((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32) * jitter * 1000);
+}
+
+function latestOf(first: Date, ...others: (Date | null)[]): Date {
+  return new Date(Math.max(first.getTime(), ...others.map((date) => date?.getTime() ?? 0)));
+}
+
+function justBefore(date: Date): Date {
+  return new Date(date.getTime() - 1);
+}
+
+function justAfter(date: Date): Date {
+  return new Date(date.getTime() + 1);
 }

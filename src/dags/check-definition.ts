@@ -6,7 +6,7 @@ import { findContainerFaults } from "../core/container.ts";
 import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
-import { findScheduleFault } from "../core/timetable.ts";
+import { findScheduleFault } from "../core/ticks.ts";
 import { findMappingFaults } from "./check-mapping.ts";
 
 export interface DefinitionError extends FieldError {

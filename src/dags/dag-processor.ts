@@ -33,6 +33,8 @@ export interface SavedFile {
   filename: string;
   bundle: { hash: string; code: string; sourceMap: string };
   definitions: DagDefinition[];
+  /** Of the repository that the folder is in; null: in none. */
+  commit: string | null;
 }
 
 export interface DagProcessor extends Service {
@@ -137,13 +139,13 @@ export function createDagProcessor(options: DagProcessorOptions): DagProcessor {
 
   const save = async (
     filename: string,
-    { bundle, definitions }: ProcessedFile & { kind: "dags" },
+    { bundle, definitions, commit }: ProcessedFile & { kind: "dags" },
     state: FileState,
   ) => {
     state.isKnown = true;
     try {
       const { hash, code, sourceMap } = bundle;
-      await persist.saveFile({ filename, bundle: { hash, code, sourceMap }, definitions });
+      await persist.saveFile({ filename, bundle: { hash, code, sourceMap }, definitions, commit });
     } catch (error) {
       if (!isFailure(error, "already_exists")) throw error;
       await persist.saveFault(describeFault(filename, messageOf(error), ""));

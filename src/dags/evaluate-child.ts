@@ -4,17 +4,21 @@
 import { readFileSync, writeSync } from "node:fs";
 import { startCpuProfile } from "node:v8";
 import { runInThisContext } from "node:vm";
-import { ANSWER_FD, type EvaluationAnswer, type EvaluationMode } from "./evaluation-answer.ts";
+import { ANSWER_FD, type EvaluationAnswer, type EvaluationMode, type TimetableQuestion } from "./evaluation-answer.ts";
+import { askTimetable } from "./ask-timetable.ts";
 import { findLastLine } from "./find-last-line.ts";
 import { loadBundle } from "./load-bundle.ts";
 import { sealProcess } from "./seal-process.ts";
 
 const RUN = "windlassRun";
 const STDIN_FD = 0;
+/** Any: a timetable has an answer to all of them. */
+const SOME_INSTANT = Temporal.Instant.from("2026-01-01T00:00:00Z");
 
-main(process.argv[1] === "locate" ? "locate" : "evaluate");
+const [, asked, ...rest] = process.argv;
+main(asked === "locate" || asked === "compute" ? asked : "evaluate", rest[0] ?? "");
 
-function main(mode: EvaluationMode): void {
+function main(mode: EvaluationMode, question: string): void {
   const code = readFileSync(STDIN_FD, "utf8");
   // The author's code may replace anything that it can reach, so what is needed afterwards is held here.
   const { stringify } = JSON;
@@ -24,7 +28,8 @@ function main(mode: EvaluationMode): void {
   Error.stackTraceLimit = 50;
   const profile = mode === "locate" ? startCpuProfile() : null;
   sealProcess();
-  const answer = profile ? locate(code, profile) : evaluate(code);
+  const timetable = mode === "compute" ? (JSON.parse(question) as TimetableQuestion) : null;
+  const answer = profile ? locate(code, profile) : timetable ? compute(code, timetable) : evaluate(code);
   let text: string;
   try {
     text = stringify(answer);
@@ -39,7 +44,26 @@ function main(mode: EvaluationMode): void {
 
 function evaluate(code: string): EvaluationAnswer {
   try {
-    return { kind: "dags", definitions: loadBundle(code).map((dag) => dag.definition) };
+    const dags = loadBundle(code);
+    // Asked once, so that a timetable that cannot answer is an import error and no surprise of the night.
+    for (const { timetable, definition } of dags) if (timetable) askTimetable(timetable, definition, SOME_INSTANT);
+    return { kind: "dags", definitions: dags.map((dag) => dag.definition) };
+  } catch (error) {
+    return describeThrown(error);
+  }
+}
+
+function compute(code: string, { dag_id, after, until, count }: TimetableQuestion): EvaluationAnswer {
+  try {
+    const dag = loadBundle(code).find(({ definition }) => definition.dag_id === dag_id);
+    if (!dag?.timetable) return { kind: "thrown", message: `DAG "${dag_id}" has no timetable`, stack: "" };
+    const times: Temporal.Instant[] = [];
+    let last: Temporal.Instant | null = Temporal.Instant.fromEpochMilliseconds(after);
+    while (last && times.length < count && last.epochMilliseconds <= until) {
+      last = askTimetable(dag.timetable, dag.definition, last);
+      if (last) times.push(last);
+    }
+    return { kind: "times", times: times.map((time) => time.toString()), is_complete: last === null };
   } catch (error) {
     return describeThrown(error);
   }

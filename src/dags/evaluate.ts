@@ -23,9 +23,10 @@ export interface EvaluatedBundle {
   sourceMap: string;
 }
 
-const answerSchema: z.ZodType<EvaluationAnswer> = z.discriminatedUnion("kind", [
+export const answerSchema: z.ZodType<EvaluationAnswer> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("dags"), definitions: z.array(z.unknown()) }),
   z.object({ kind: z.literal("thrown"), message: z.string(), stack: z.string() }),
+  z.object({ kind: z.literal("times"), times: z.array(z.iso.datetime()), is_complete: z.boolean() }),
   z.object({ kind: z.literal("located"), line: z.int().positive().nullable() }),
 ]);
 
@@ -107,6 +108,7 @@ function readAnswer(text: string, bundle: EvaluatedBundle, filename: string): Ev
       );
     }
     case "located":
+    case "times":
       return fault("the process that read the file answered out of turn");
     case "dags":
       return checkAnswer(answer.definitions, bundle, filename, fault);

@@ -5,10 +5,20 @@ export type EvaluationAnswer =
   | { kind: "dags"; definitions: unknown[] }
   | { kind: "thrown"; message: string; stack: string }
   /** A line of the bundle, from 1; null: the author's code was not seen at work. */
-  | { kind: "located"; line: number | null };
+  | { kind: "located"; line: number | null }
+  /** ISO instants, ascending; is_complete: the timetable has no more. */
+  | { kind: "times"; times: string[]; is_complete: boolean };
+
+/** What a custom timetable is asked: the times after an instant, in milliseconds, until there are enough. */
+export interface TimetableQuestion {
+  dag_id: string;
+  after: number;
+  until: number;
+  count: number;
+}
 
 /** File descriptor of the answer pipe: stdout belongs to the author's console. */
 export const ANSWER_FD = 3;
 
-/** "evaluate" answers with the DAGs; "locate" works until SIGINT and answers with the line it was at. */
-export type EvaluationMode = "evaluate" | "locate";
+/** "evaluate" answers with the DAGs; "locate" works until SIGINT and answers with the line it was at; "compute" asks a timetable. */
+export type EvaluationMode = "evaluate" | "locate" | "compute";

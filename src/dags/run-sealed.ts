@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { failure, messageOf } from "../core/errors.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { readChildProgram } from "./child-program.ts";
-import type { EvaluationMode } from "./evaluation-answer.ts";
+import type { EvaluationMode, TimetableQuestion } from "./evaluation-answer.ts";
 
 export interface EvaluationLimits {
   timeMs: number;
@@ -44,9 +44,11 @@ export async function runSealed(
   limits: EvaluationLimits,
   clock: Clock,
   signal?: AbortSignal,
+  question?: TimetableQuestion,
 ): Promise<SealedEnd> {
   const program = await readChildProgram();
-  const child = spawn(process.execPath, [...flags(mode, limits), "--eval", program, "--", mode], {
+  const asked = question ? [JSON.stringify(question)] : [];
+  const child = spawn(process.execPath, [...flags(mode, limits), "--eval", program, "--", mode, ...asked], {
     cwd: "/",
     env: {},
     stdio: ["pipe", "ignore", "pipe", "pipe"],
@@ -61,7 +63,7 @@ export async function runSealed(
     child.kill("SIGKILL");
   };
   const stop = (why: SealedEnd) => {
-    if (mode === "evaluate") return end(why);
+    if (mode !== "locate") return end(why);
     // To locate, the child is asked first: it answers with the line it was at.
     child.kill("SIGINT");
     void clock.sleep(INTERRUPT_GRACE_MS, ended.signal).then(() => {

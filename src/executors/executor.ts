@@ -4,6 +4,7 @@
 
 import type { ResolvedContainer } from "../core/container.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { LogPosition } from "../core/log-position.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Service } from "../lifecycle/service.ts";
 
@@ -23,14 +24,16 @@ export interface LaunchOrder {
   pod_name: string;
   /** The task's partial Pod, merged over the installation's template. */
   pod: JsonObject | null;
+  /** Bytes that its main container's memory limit is raised to, where it has a lower one; null: it stays as it is. */
+  memory_floor: bigint | null;
   work: LaunchWork;
 }
 
 export type LaunchWork =
   /** The worker, with a token that is good for one `start` of this attempt. */
   | { kind: "worker"; launch_token: string }
-  /** An image of the author's, that knows nothing of us. */
-  | { kind: "container"; container: ResolvedContainer };
+  /** An image of the author's, that knows nothing of us. The token delivers the result of one that leaves a file. */
+  | { kind: "container"; container: ResolvedContainer; result_token: string | null };
 
 export type LaunchResult =
   | { kind: "launched"; pod_uid: string }
@@ -38,6 +41,20 @@ export type LaunchResult =
   | { kind: "retry"; reason: string; retry_after_ms: number | null }
   /** Can never work: the exact field or permission that is missing. */
   | { kind: "refused"; reason: string };
+
+/** What the cluster has written about a pod. */
+export interface PodEvents {
+  last: { at: string; text: string } | null;
+  image_pulled_at: string | null;
+}
+
+/** A piece of what a container writes. */
+export interface ContainerLogPart {
+  lines: { timestamp: string; event: string }[];
+  position: LogPosition;
+  /** The rest did not fit. */
+  more: boolean;
+}
 
 export interface ContainerLog {
   lines: { timestamp: string; event: string }[];
@@ -69,6 +86,18 @@ export interface Executor extends Service {
    * be read. Absent: this executor runs no images.
    */
   readLog?(handle: Handle): Promise<ContainerLog | null>;
+  /**
+   * What the container has written since `from`; `ended`: it writes no more. Null and errors as for readLog. Absent: this
+   * executor runs no images.
+   */
+  followLog?(handle: Handle, from: LogPosition, ended: boolean): Promise<ContainerLogPart | null>;
+  /** What the cluster says of the attempt's pod; null: nothing. Absent: there is no cluster. */
+  readEvents?(handle: Handle): Promise<PodEvents | null>;
+  /**
+   * Lets the pod of an ended attempt stay, out of sight of the watch. "running": it has not ended, so it cannot be kept yet.
+   * Absent: this executor leaves nothing that could be kept.
+   */
+  keep?(handle: Handle): Promise<"kept" | "gone" | "running">;
   /** Ends and removes what is left of an attempt. "going": asked for, and an observation with `gone` will follow. */
   remove(handle: Handle): Promise<"gone" | "going">;
 }

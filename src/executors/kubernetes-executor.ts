@@ -3,23 +3,26 @@
 // namespace, as observations into the ledger. When the API server is away, launches answer "retry" and watches back off;
 // when the ledger is away, a watch goes back to its list. Neither ends the process or an attempt.
 
-import { WORKER_ENVIRONMENT } from "../contract/execution.ts";
+import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
 import { failure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
-import { createKubernetesHttp, type KubernetesHttp, type RequestRecord } from "../kubernetes/http.ts";
+import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../kubernetes/kubeconfig.ts";
-import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
-import { ANNOTATIONS, installationSelector } from "../kubernetes/pod-labels.ts";
-import { buildPod } from "../kubernetes/pod-manifest.ts";
-import { readPodLog, type ReadPodLogOptions } from "../kubernetes/pod-log.ts";
-import { deletePod, getPod } from "../kubernetes/pods.ts";
+import { installationSelector } from "../kubernetes/pod-labels.ts";
+import { readPodEvents } from "../kubernetes/pod-events.ts";
+import { buildPod, type PodManifestInput } from "../kubernetes/pod-manifest.ts";
+import { applyPolicy, type PodPolicy } from "../kubernetes/pod-policy.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { combineServices } from "../lifecycle/service.ts";
-import type { AttemptLedger, ContainerLog, Executor, Handle, LaunchOrder, LaunchResult } from "./executor.ts";
+import type { AttemptLedger, Executor, LaunchOrder, LaunchResult } from "./executor.ts";
 import { launchPod } from "./kubernetes-launch.ts";
+import { followContainerLog, readContainerLog } from "./kubernetes-logs.ts";
+import { type KubernetesMonitor, UNMONITORED } from "./kubernetes-monitor.ts";
+import { keepPod, removePod } from "./kubernetes-remains.ts";
+import { createPermissionReport } from "./kubernetes-permissions.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
 
 const LAUNCH_CONCURRENCY = 32;
@@ -41,6 +44,8 @@ export interface KubernetesExecutorOptions {
   apiUrl: string;
   /** The base pod of the installation. */
   template: JsonObject | null;
+  /** The administrator's word on every pod. */
+  policy?: PodPolicy | null;
   /** Tells this installation's pods from another's in the same namespace. */
   installationId: string;
   /** This process, for leases. */
@@ -50,7 +55,7 @@ export interface KubernetesExecutorOptions {
   log: Logger;
   launchConcurrency?: number;
   relistIntervalMs?: number;
-  onRequest?: (record: RequestRecord) => void;
+  monitor?: KubernetesMonitor;
 }
 
 export interface KubernetesExecutor extends Executor {
@@ -61,7 +66,7 @@ export interface KubernetesExecutor extends Executor {
 
 /** Throws `invalid_configuration`. */
 export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
-  const { clock, ledger } = options;
+  const { clock, ledger, monitor = UNMONITORED } = options;
   const log = options.log.child({ executor: "kubernetes" });
   if (!options.namespaces.includes(options.defaultNamespace)) {
     throw failure(
@@ -70,6 +75,8 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     );
   }
   const launchConcurrency = options.launchConcurrency ?? LAUNCH_CONCURRENCY;
+  let writeLimit = launchConcurrency;
+  let onCapacity = () => {};
   const http = createKubernetesHttp({
     credentials:
       "inCluster" in options.cluster
@@ -77,10 +84,19 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         : kubeconfigCredentials(options.cluster, clock, log),
     clock,
     maxConnections: launchConcurrency + SPARE_CONNECTIONS,
-    ...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+    onRequest: monitor.onRequest,
+    onOverload: monitor.onOverload,
+    onLimit: (lane, limit) => {
+      monitor.onLimit(lane, limit);
+      if (lane === "read") return;
+      const grown = limit > writeLimit;
+      writeLimit = limit;
+      if (grown) onCapacity();
+    },
   });
   const stopping = new AbortController();
   const states: Record<string, WatchState> = {};
+  const permissions = createPermissionReport(http, options.namespaces, log);
   const watches = combineServices(
     "watches of pods",
     [...new Set(options.namespaces)].map((namespace) =>
@@ -96,9 +112,12 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         onState: (state) => {
           states[namespace] = state;
         },
+        monitor,
       }),
     ),
   );
+
+  const logs = { http, clock, defaultNamespace: options.defaultNamespace, signal: stopping.signal };
 
   const namespaceFor = (pod: JsonObject | null): string => {
     const metadata = pod?.["metadata"];
@@ -109,7 +128,13 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 
   return {
     name: "kubernetes",
-    launchConcurrency,
+    // What an overloaded API server would only keep waiting is better left to other schedulers.
+    get launchConcurrency() {
+      return Math.min(launchConcurrency, writeLimit);
+    },
+    onCapacity: (listener) => {
+      onCapacity = listener;
+    },
     namespaceFor,
     launch: async (order) => {
       const namespace = order.namespace ?? namespaceFor(order.pod);
@@ -119,21 +144,25 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         manifestOf(options, order, namespace),
       );
     },
-    readLog: (handle) =>
-      readContainerLog(handle, {
-        http,
-        clock,
-        namespace: handle.namespace ?? options.defaultNamespace,
-        pod: handle.pod_name,
-        container: MAIN_CONTAINER,
-        signal: stopping.signal,
-      }),
+    readLog: (handle) => readContainerLog(logs, handle),
+    followLog: (handle, from, ended) => followContainerLog(logs, handle, from, ended),
+    readEvents: async (handle) => {
+      const { namespace, pod_name: name, pod_uid: uid } = handle;
+      if (uid === null) return null;
+      const pod = { namespace: namespace ?? options.defaultNamespace, name, uid };
+      return readPodEvents(http, pod, MAIN_CONTAINER, stopping.signal);
+    },
+    keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, options.installationId),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
-    start: () => watches.start(),
+    start: async () => {
+      await permissions.start();
+      await watches.start();
+    },
     stop: async () => {
       stopping.abort();
       await watches.stop();
+      await permissions.stop();
       await http.close();
     },
   };
@@ -148,8 +177,22 @@ function refuseUnwatched(namespaces: readonly string[], namespace: string): Laun
   };
 }
 
-function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, namespace: string): JsonObject {
-  return buildPod({
+function helperOf({ apiUrl }: KubernetesExecutorOptions, { attempt_id, work }: LaunchOrder) {
+  if (work.kind !== "container" || work.result_token === null || work.container.result_file === null) return null;
+  return {
+    [RESULT_ENVIRONMENT.address]: apiUrl,
+    [RESULT_ENVIRONMENT.attempt]: attempt_id,
+    [RESULT_ENVIRONMENT.token]: work.result_token,
+    [RESULT_ENVIRONMENT.file]: work.container.result_file,
+  };
+}
+
+async function manifestOf(
+  options: KubernetesExecutorOptions,
+  order: LaunchOrder,
+  namespace: string,
+): Promise<JsonObject> {
+  const input: PodManifestInput = {
     attempt_id: order.attempt_id,
     epoch: order.epoch,
     dag_id: order.dag_id,
@@ -171,39 +214,11 @@ function manifestOf(options: KubernetesExecutorOptions, order: LaunchOrder, name
           }
         : {},
     container: order.work.kind === "container" ? order.work.container : null,
+    helper: helperOf(options, order),
     template: options.template,
     pod: order.pod,
-  });
-}
-
-/** Null when there is none: the pod is gone or another's, or its container never ran. */
-async function readContainerLog(handle: Handle, options: ReadPodLogOptions): Promise<ContainerLog | null> {
-  try {
-    const pod = await getPod(options.http, options.namespace, options.pod, options.signal);
-    if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return null;
-    const main = pod.snapshot.containers.find((each) => each.name === MAIN_CONTAINER && !each.init);
-    if (main === undefined || main.state.kind === "waiting") return null;
-    return await readPodLog(options);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
-}
-
-/** Deletes this pod and no other of its name. Throws a KubernetesError when the server cannot say. */
-async function removePod(http: KubernetesHttp, handle: Handle, namespace: string): Promise<"gone" | "going"> {
-  try {
-    let uid = handle.pod_uid;
-    if (uid === null) {
-      const pod = await getPod(http, namespace, handle.pod_name);
-      if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return "gone";
-      uid = pod.uid;
-    }
-    await deletePod(http, namespace, handle.pod_name, { uid });
-    return "going";
-  } catch (error) {
-    // 409: the name now belongs to another pod.
-    if (isNotFound(error) || isConflict(error)) return "gone";
-    throw error;
-  }
+    memory_floor: order.memory_floor,
+  };
+  const pod = buildPod(input);
+  return options.policy ? applyPolicy(options.policy, pod, input) : pod;
 }

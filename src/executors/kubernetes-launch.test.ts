@@ -40,7 +40,7 @@ test.each<[string, unknown, "retry" | "refused" | "repeat", RegExp]>([
     "a missing permission",
     error({ code: 403, message: 'User "u" cannot create resource "pods"' }),
     "refused",
-    /forbids to create pods in namespace "etl".*User "u"/,
+    /forbids to create pods in namespace "etl".*User "u".*bind a Role in namespace "etl" .*verbs: \[create\]/,
   ],
   [
     "a field",

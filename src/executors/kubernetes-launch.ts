@@ -10,12 +10,14 @@ import {
   isInvalid,
   isKubernetesError,
   isNotFound,
+  isPermissionMissing,
   isQuota,
   isServiceAccountMissing,
   isThrottled,
   isTransient,
   type KubernetesError,
 } from "../kubernetes/kubernetes-error.ts";
+import { describeMissing } from "../kubernetes/permissions.ts";
 import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
 import { createPod, getPod } from "../kubernetes/pods.ts";
@@ -35,16 +37,16 @@ export interface LaunchContext {
   signal: AbortSignal;
 }
 
-/** @param buildManifest throws `invalid_configuration` for a pod that can never be */
+/** @param buildManifest rejects with `invalid_configuration` for a pod that can never be */
 export async function launchPod(
   context: LaunchContext,
   order: LaunchOrder,
   namespace: string,
-  buildManifest: () => JsonObject,
+  buildManifest: () => Promise<JsonObject>,
 ): Promise<LaunchResult> {
   let manifest: JsonObject;
   try {
-    manifest = buildManifest();
+    manifest = await buildManifest();
   } catch (error) {
     if (isFailure(error, "invalid_configuration")) return { kind: "refused", reason: error.message };
     throw error;
@@ -128,7 +130,10 @@ export function judgeFailure(error: unknown, namespace: string): Verdict {
   if (error.causes.some((cause) => cause.reason === "NamespaceTerminating")) {
     return refuse(`The namespace "${namespace}" is being deleted`);
   }
-  return refuse(`The API server forbids to ${error.action}: ${error.message}`);
+  const mend = isPermissionMissing(error)
+    ? `; ${describeMissing(namespace, [{ verb: "create", resource: "pods" }]).advice}`
+    : "";
+  return refuse(`The API server forbids to ${error.action}: ${error.message}${mend}`);
 }
 
 /** The fields that a 422 names; 400 names the field in its message. */

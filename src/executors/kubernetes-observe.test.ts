@@ -6,6 +6,7 @@ import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
 import { systemClock } from "../lifecycle/clock.ts";
 import { createLogger } from "../lifecycle/log.ts";
+import { UNMONITORED } from "./kubernetes-monitor.ts";
 import { createPodObserver } from "./kubernetes-observe.ts";
 
 const ATTEMPT = "0b7e3cbd-4a43-4f9f-8a34-8a8b4f2f6f10";
@@ -21,6 +22,7 @@ function podOf(name: string, attempt: string, epoch: string): PodView {
     resource_version: "7",
     labels: {},
     annotations: { [ANNOTATIONS.attempt]: attempt, [ANNOTATIONS.epoch]: epoch },
+    created_at: null,
     deleting: false,
     snapshot: {
       phase: "Running",
@@ -54,6 +56,7 @@ function observe() {
     namespace: "default",
     positionKey: "key",
     signal: new AbortController().signal,
+    monitor: UNMONITORED,
   });
   return { batches, observer };
 }

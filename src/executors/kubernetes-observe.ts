@@ -4,11 +4,12 @@
 
 import type { Observation } from "../core/observation.ts";
 import { containerExits, readContainerResult } from "../core/container.ts";
+import { awaitResult } from "../core/container-result.ts";
 import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
-import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
+import { ANNOTATIONS, LABELS } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
 import { getPod, type PodPage } from "../kubernetes/pods.ts";
 import type { PodChange, ReflectorSink } from "../kubernetes/reflector.ts";
@@ -16,6 +17,7 @@ import { compareResourceVersions } from "../kubernetes/resource-version.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
+import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
 import { sweepPods } from "./kubernetes-sweep.ts";
 import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
 
@@ -30,6 +32,7 @@ export interface ObserverOptions {
   /** Of the watch's position. */
   positionKey: string;
   signal: AbortSignal;
+  monitor: KubernetesMonitor;
 }
 
 /** A pod that was seen, by name: enough to know a repeated event and a successor of the same name. */
@@ -37,6 +40,7 @@ interface KnownPod {
   uid: string;
   resource_version: string;
   attempt: AttemptMark;
+  started: boolean;
 }
 
 interface AttemptMark {
@@ -44,6 +48,8 @@ interface AttemptMark {
   epoch: number;
   /** Of a pod without our worker; null: there is one. */
   containerExits: KnownExits | null;
+  /** Its result is delivered by a helper. */
+  resultFile: boolean;
 }
 
 export function createPodObserver(options: ObserverOptions): ReflectorSink {
@@ -70,7 +76,9 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     try {
       const pod = await getPod(http, namespace, name, signal);
       if (pod.uid === uid) {
-        log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
+        if (!(LABELS.keptBy in pod.labels)) {
+          log.warn({ pod: name, namespace }, "a pod lost the label that it is found by");
+        }
         return observePod(readMark(pod) ?? mark, pod);
       }
     } catch (error) {
@@ -93,9 +101,10 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
         pods.push(pod);
         const mark = readMark(pod);
         if (mark === null) continue;
-        listed.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
+        const seen = observePod(mark, pod);
+        listed.set(pod.name, knownPod(pod, mark, seen));
         // Nothing that a finished attempt's pod does matters but its going.
-        if (!idle.has(mark.attempt_id)) observations.push(observePod(mark, pod));
+        if (!idle.has(mark.attempt_id)) observations.push(seen);
       }
       await record(observations, null);
     }
@@ -105,7 +114,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     });
     const found: Observation[] = [];
     await forEachLimited(missing, CONCURRENT_CALLS, async ({ attempt, uid }) => {
-      found.push(await confirm({ ...attempt, containerExits: null }, attempt.pod_name, uid, null));
+      found.push(await confirm({ ...attempt, containerExits: null, resultFile: false }, attempt.pod_name, uid, null));
     });
     await record(found, resourceVersion);
     known = listed;
@@ -132,8 +141,10 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
         replaced.push(observeGone(before.attempt, namespace, before.uid, null));
       }
       if (type !== "DELETED") {
-        known.set(pod.name, { uid: pod.uid, resource_version: pod.resource_version, attempt: mark });
-        seen.push(observePod(mark, pod));
+        const observation = observePod(mark, pod);
+        known.set(pod.name, knownPod(pod, mark, observation));
+        seen.push(observation);
+        if (before?.uid === pod.uid && !before.started) countStart(options.monitor, pod, observation);
         continue;
       }
       if (before?.uid === pod.uid) known.delete(pod.name);
@@ -151,6 +162,19 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
   return { applyList, applyChanges };
 }
 
+function knownPod(pod: PodView, attempt: AttemptMark, seen: Observation): KnownPod {
+  const started = seen.container_started_at !== null;
+  return { uid: pod.uid, resource_version: pod.resource_version, attempt, started };
+}
+
+function countStart(monitor: KubernetesMonitor, pod: PodView, seen: Observation): void {
+  const created = Date.parse(pod.created_at ?? "");
+  const since = (at: string | null) => (Date.parse(at ?? "") - created) / 1_000;
+  const scheduled = since(seen.pod_scheduled_at);
+  const started = since(seen.container_started_at);
+  if (scheduled >= 0 && started >= 0) monitor.onPodStarted(scheduled, started);
+}
+
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const EPOCH = /^[1-9]\d{0,8}$/;
 
@@ -164,6 +188,7 @@ function readMark(pod: PodView): AttemptMark | null {
     attempt_id: attemptId,
     epoch: Number(epoch),
     containerExits: codes === undefined ? null : containerExits(codes),
+    resultFile: codes !== undefined && ANNOTATIONS.resultFile in pod.annotations,
   };
 }
 
@@ -172,20 +197,29 @@ function exitsOf(mark: AttemptMark): KnownExits {
 }
 
 function observePod(mark: AttemptMark, pod: PodView): Observation {
+  const judged = judgePod(pod.snapshot, exitsOf(mark));
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
     namespace: pod.namespace,
     pod_uid: pod.uid,
-    ...judgePod(pod.snapshot, exitsOf(mark)),
-    container: mark.containerExits && { result: readContainerResult(pod.snapshot) },
+    ...judged,
+    outcome: mark.resultFile ? awaitResult(pod.snapshot, judged.outcome, false) : judged.outcome,
+    container: observeContainer(mark, pod.snapshot),
     process_ended: hasEnded(pod.snapshot),
     gone: false,
   };
 }
 
+function observeContainer(mark: AttemptMark, pod: PodSnapshot | null): Observation["container"] {
+  if (mark.containerExits === null) return null;
+  if (mark.resultFile) return { result: null, from_file: true };
+  return { result: pod === null ? null : readContainerResult(pod) };
+}
+
 function observeGone(mark: AttemptMark, namespace: string, uid: string, last: PodSnapshot | null): Observation {
   const times = last === null ? null : judgePod(last, exitsOf(mark));
+  const outcome = judgeGonePod(last, exitsOf(mark));
   return {
     attempt_id: mark.attempt_id,
     epoch: mark.epoch,
@@ -193,9 +227,10 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     pod_uid: uid,
     pod_scheduled_at: times?.pod_scheduled_at ?? null,
     container_started_at: times?.container_started_at ?? null,
+    memory_limit: times?.memory_limit ?? null,
     waiting: null,
-    outcome: judgeGonePod(last, exitsOf(mark)),
-    container: mark.containerExits && { result: last === null ? null : readContainerResult(last) },
+    outcome: mark.resultFile ? awaitResult(last, outcome, true) : outcome,
+    container: observeContainer(mark, last),
     process_ended: last !== null && hasEnded(last),
     gone: true,
   };

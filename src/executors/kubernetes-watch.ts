@@ -11,6 +11,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { Service } from "../lifecycle/service.ts";
 import type { AttemptLedger, Lease } from "./executor.ts";
+import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
 import { createPodObserver } from "./kubernetes-observe.ts";
 
 const LEASE_TTL_MS = 15_000;
@@ -31,10 +32,11 @@ export interface NamespaceWatchOptions {
   selector: string;
   relistIntervalMs: number;
   onState: (state: WatchState) => void;
+  monitor: KubernetesMonitor;
 }
 
 export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
-  const { ledger, clock, log, namespace } = options;
+  const { ledger, clock, log, namespace, monitor } = options;
   const name = `watch of pods in ${namespace}`;
   const leaseName = `kubernetes-pods/${namespace}/${options.selector}`;
   const stopping = new AbortController();
@@ -63,6 +65,7 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
     }
     if (signal.aborted) return;
     log.warn({ namespace }, "the watch's lease is lost");
+    monitor.onLease(namespace, "lost");
     lost.abort();
   };
 
@@ -84,10 +87,12 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
           log,
           namespace,
           selector: options.selector,
-          sink: createPodObserver({ ledger, lease, http: options.http, log, namespace, positionKey, signal }),
+          sink: createPodObserver({ ledger, lease, http: options.http, log, namespace, positionKey, signal, monitor }),
           resumeFrom: young ? position.resource_version : null,
           relistIntervalMs: options.relistIntervalMs,
           onState: options.onState,
+          onList: (cause) => monitor.onList(namespace, cause),
+          onWatchEnd: (ending) => monitor.onWatchEnd(namespace, ending),
         },
         signal,
       );
@@ -114,6 +119,7 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
           await clock.sleep(RENEW_MS * (0.8 + Math.random() * 0.4), stopping.signal);
           continue;
         }
+        monitor.onLease(namespace, "taken");
         await watchUnder(lease, asked);
         failures = 0;
       } catch (error) {

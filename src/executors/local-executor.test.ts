@@ -90,6 +90,7 @@ async function setUp(overrides: Partial<LocalExecutorOptions> = {}) {
     namespace: null,
     pod_name: `d-t-${attempt.id}`,
     pod: null,
+    memory_floor: null,
     work: { kind: "worker", launch_token: attempt.launchToken },
   });
   const launch = async (executor: Executor, attempt: ServedAttempt): Promise<string> => {
@@ -158,10 +159,11 @@ test("an image is refused: only Kubernetes runs one", async () => {
     arguments: null,
     env: {},
     skip_on_exit_codes: [],
+    result_file: null,
     active_deadline: null,
   };
   const asked = it.order(it.server.serve({ run: "return 1;" }));
-  expect(await executor.launch({ ...asked, work: { kind: "container", container } })).toEqual({
+  expect(await executor.launch({ ...asked, work: { kind: "container", container, result_token: null } })).toEqual({
     kind: "refused",
     reason: "The image python:3.12-slim needs the Kubernetes executor, and this is the local one",
   });

@@ -1,9 +1,9 @@
 // From a worker process's end to its attempt's outcome. Counts only when the worker itself reported none.
 
 import { WORKER_EXIT } from "../contract/worker-process.ts";
+import { GAVE_UP, HEAP_EXHAUSTED } from "../core/last-words.ts";
 import type { Outcome, OutcomeKind } from "../core/outcome.ts";
 
-const HEAP_EXHAUSTED = "JavaScript heap out of memory";
 const LAST_LINES = 5;
 const LONGEST_LAST_WORDS = 600;
 
@@ -16,6 +16,7 @@ export function judgeExit(code: number | null, signal: NodeJS.Signals | null, la
     exit_code: code,
     error: null,
   });
+  if (code !== 0 && lastWords.includes(GAVE_UP)) return say("lost", "The worker ended itself");
   switch (code) {
     case null:
       // Nobody but a person or the machine sends it; a task's own faults end otherwise.

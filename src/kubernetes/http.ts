@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { Client, Pool } from "undici";
 import type { Clock } from "../lifecycle/clock.ts";
+import { createCallGate, type Lane } from "./call-gate.ts";
 import type { Credentials, CredentialsSource } from "./credentials.ts";
 import { startDeadline } from "./deadline.ts";
 import { isKubernetesError, kubernetesError } from "./kubernetes-error.ts";
@@ -18,6 +19,8 @@ const WATCH_HEADERS_TIMEOUT_MS = 30_000;
 const CALL_DEADLINE_MS = 20_000;
 // Below the 90 s after which kube-apiserver closes idle connections: we close first, and no call meets a dying socket.
 const IDLE_CONNECTION_MS = 30_000;
+// Of the connections, for look-ups: lists and confirmations go on while creates fill the rest.
+const READ_SHARE = 0.2;
 
 /** What a call was and how it went, for metrics. */
 export interface RequestRecord {
@@ -31,8 +34,10 @@ export interface RequestRecord {
 export interface KubernetesHttpOptions {
   credentials: CredentialsSource;
   clock: Clock;
-  /** Connections for unary calls. */
+  /** Connections for unary calls; as many are under way at most, and fewer while the server is overloaded. */
   maxConnections: number;
+  onLimit?: (lane: Lane, limit: number) => void;
+  onOverload?: (lane: Lane, code: number) => void;
   onRequest?: (record: RequestRecord) => void;
   /** The server's own time, from the Date header of each answer to a call; whole seconds. */
   onServerTime?: (time: Date) => void;
@@ -56,14 +61,22 @@ export interface KubernetesCall {
 export interface KubernetesHttp {
   /** The parsed body of a 2xx answer; anything else throws a KubernetesError. */
   call(call: KubernetesCall): Promise<unknown>;
+  /** The same for answers that are not JSON; \uFFFD stands for what is no UTF-8. */
+  text(call: KubernetesCall): Promise<string>;
   /** The body of a 2xx answer as it comes, on a connection of its own; `close` ends it. */
   stream(call: KubernetesCall): Promise<{ body: Readable; close: () => Promise<void> }>;
   credentials: CredentialsSource;
+  /** Calls of a kind that may be under way at once, at present. */
+  limit(lane: Lane): number;
   close(): Promise<void>;
 }
 
 export function createKubernetesHttp(options: KubernetesHttpOptions): KubernetesHttp {
-  const { clock, credentials: source } = options;
+  const { clock, credentials: source, onLimit, onOverload } = options;
+  const reads = Math.max(1, Math.floor(options.maxConnections * READ_SHARE));
+  const gate = (lane: Lane, max: number) =>
+    createCallGate({ lane, max, clock, ...(onLimit ? { onLimit } : {}), ...(onOverload ? { onOverload } : {}) });
+  const gates = { read: gate("read", reads), write: gate("write", Math.max(1, options.maxConnections - reads)) };
   let pool: { key: string; pool: Pool } | null = null;
   const streams = new Set<Client>();
 
@@ -125,7 +138,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
           mutates: call.method !== "GET",
         });
       }
-      return parseBody(text, call);
+      return text;
     } finally {
       options.onRequest?.({
         verb: call.verb,
@@ -136,18 +149,28 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
     }
   };
 
+  const send = async (call: KubernetesCall): Promise<string> => {
+    const deadlineMs = call.deadlineMs ?? CALL_DEADLINE_MS;
+    const deadline = startDeadline(clock, deadlineMs, call.signal);
+    const endsBy = clock.monotonic() + deadlineMs;
+    try {
+      return await gates[laneOf(call)].pass({ action: actionOf(call), deadline, endsBy }, async () => {
+        try {
+          return await authorized((credentials) => callOnce(call, credentials, deadline.signal));
+        } catch (error) {
+          throw call.signal?.aborted ? error : errorOfTransport(error, lostCall(call, deadline.expired()));
+        }
+      });
+    } finally {
+      deadline.end();
+    }
+  };
+
   return {
     credentials: source,
-    call: async (call) => {
-      const deadline = startDeadline(clock, call.deadlineMs ?? CALL_DEADLINE_MS, call.signal);
-      try {
-        return await authorized((credentials) => callOnce(call, credentials, deadline.signal));
-      } catch (error) {
-        throw call.signal?.aborted ? error : errorOfTransport(error, lostCall(call, deadline.expired()));
-      } finally {
-        deadline.end();
-      }
-    },
+    limit: (lane) => gates[lane].limit(),
+    text: send,
+    call: async (call) => parseBody(await send(call), call),
     stream: async (call) => {
       const deadline = startDeadline(clock, call.deadlineMs ?? WATCH_HEADERS_TIMEOUT_MS, call.signal);
       const began = clock.monotonic();
@@ -203,6 +226,10 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
       pool = null;
     },
   };
+}
+
+function laneOf(call: KubernetesCall): Lane {
+  return call.method === "GET" ? "read" : "write";
 }
 
 function connectionOptions(credentials: Credentials): Client.Options {

@@ -84,6 +84,11 @@ export function isQuota(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 403 && error.message.includes("exceeded quota");
 }
 
+/** By RBAC, and not by admission as Pod Security is; only the text tells the two 403 apart. */
+export function isPermissionMissing(error: unknown): boolean {
+  return isForbidden(error) && isKubernetesError(error) && / cannot \w+ resource /.test(error.message);
+}
+
 /** A namespace's service accounts come a moment after it; only the text tells this 403 from a missing permission. */
 export function isServiceAccountMissing(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 403 && error.message.includes("error looking up service account");

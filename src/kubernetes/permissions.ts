@@ -15,6 +15,7 @@ export interface Permission {
 export const NEEDED_PERMISSIONS: readonly Permission[] = [
   ...POD_VERBS.map((verb) => ({ verb, resource: "pods" })),
   { verb: "get", resource: "pods/log" },
+  { verb: "list", resource: "events" },
 ];
 
 /** Those of `permissions` that the credentials lack, in their order. */
@@ -25,6 +26,22 @@ export async function findMissingPermissions(
 ): Promise<Permission[]> {
   const answers = await Promise.all(permissions.map((permission) => isAllowed(http, namespace, permission)));
   return permissions.filter((_, index) => answers[index] === false);
+}
+
+/** What is missing, and what mends it. */
+export function describeMissing(
+  namespace: string,
+  missing: readonly Permission[],
+): { message: string; advice: string } {
+  const named = missing.map(({ verb, resource }) => `(${verb}, ${resource}, ${namespace})`).join(", ");
+  const rules = [...Map.groupBy(missing, ({ resource }) => resource)].map(
+    ([resource, group]) =>
+      `{apiGroups: [""], resources: [${resource}], verbs: [${group.map(({ verb }) => verb).join(", ")}]}`,
+  );
+  return {
+    message: `missing as (verb, resource, namespace): ${named}`,
+    advice: `bind a Role in namespace "${namespace}" with the rule ${rules.join(" and ")}`,
+  };
 }
 
 async function isAllowed(http: KubernetesHttp, namespace: string, { verb, resource }: Permission): Promise<boolean> {

@@ -9,6 +9,8 @@ export const LABELS = {
   dag: "windlass.dev/dag-id",
   task: "windlass.dev/task-id",
   run: "windlass.dev/run-id",
+  /** In place of `installation` on pods that are kept: the watch selects them no more. */
+  keptBy: "windlass.dev/kept-by",
 } as const;
 
 export const ANNOTATIONS = {
@@ -21,6 +23,8 @@ export const ANNOTATIONS = {
   tryNumber: "windlass.dev/try-number",
   /** On pods without our worker: the exit codes that skip the task, separated by commas, often none. */
   skipOnExitCodes: "windlass.dev/skip-on-exit-codes",
+  /** On pods whose result is delivered by a helper. */
+  resultFile: "windlass.dev/result-file",
 } as const;
 
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/;

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../core/json.ts";
 import { buildPod, type PodManifestInput } from "./pod-manifest.ts";
 
@@ -17,8 +17,10 @@ const input = (more: Partial<PodManifestInput> = {}): PodManifestInput => ({
   command: ["windlass", "worker"],
   environment: { WINDLASS_API_URL: "http://api", WINDLASS_LAUNCH_TOKEN: "secret" },
   container: null,
+  helper: null,
   template: null,
   pod: null,
+  memory_floor: null,
   ...more,
 });
 
@@ -204,6 +206,7 @@ const foreign = (more: Partial<NonNullable<PodManifestInput["container"]>> = {})
       arguments: ["-V"],
       env: { DAY: "2026-01-01" },
       skip_on_exit_codes: [99, 100],
+      result_file: null,
       active_deadline: 1.5,
       ...more,
     },
@@ -268,3 +271,44 @@ test("a worker's pod cannot pass for one without a worker", () => {
 function mainOf(pod: JsonObject): unknown {
   return (pod["spec"] as { containers: unknown[] }).containers[0];
 }
+
+describe("a container that leaves its result in a file", () => {
+  const helper = { WINDLASS_RESULT_TOKEN: "secret", WINDLASS_RESULT_FILE: "/out/result.json" };
+  const made = (more: Partial<PodManifestInput> = {}) =>
+    buildPod({ ...foreign({ result_file: "/out/result.json" }), helper, ...more });
+  const at = (pod: JsonObject) => pod["spec"] as { [name: string]: JsonObject[] };
+
+  test("has a native sidecar of the worker's image that shares its folder and alone has the token", () => {
+    const pod = made();
+    expect(pod).toMatchObject({ metadata: { annotations: { "windlass.dev/result-file": "/out/result.json" } } });
+    expect(at(pod)["volumes"]).toEqual([{ name: "windlass-result", emptyDir: {} }]);
+    expect(at(pod)["initContainers"]).toEqual([
+      {
+        name: "windlass-result",
+        restartPolicy: "Always",
+        image: "registry.example/windlass:1",
+        command: ["windlass", "worker"],
+        env: [
+          { name: "WINDLASS_RESULT_TOKEN", value: "secret" },
+          { name: "WINDLASS_RESULT_FILE", value: "/out/result.json" },
+        ],
+        resources: { requests: { cpu: "10m", memory: "48Mi" } },
+        volumeMounts: [{ name: "windlass-result", mountPath: "/out" }],
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+      },
+    ]);
+    expect(mainOf(pod)).toMatchObject({ volumeMounts: [{ name: "windlass-result", mountPath: "/out" }] });
+    expect(JSON.stringify(mainOf(pod))).not.toContain("secret");
+  });
+
+  test("keeps the volumes and init containers of its own", () => {
+    const spec = { volumes: [{ name: "a", emptyDir: {} }], initContainers: [{ name: "first", image: "x" }] };
+    const pod = made({ pod: { spec } });
+    expect(at(pod)["volumes"]?.map((each) => each["name"])).toEqual(["a", "windlass-result"]);
+    expect(at(pod)["initContainers"]?.map((each) => each["name"])).toContain("first");
+  });
+
+  test("has none of it without a helper", () => {
+    expect(JSON.stringify(buildPod(foreign()))).not.toContain("windlass-result");
+  });
+});

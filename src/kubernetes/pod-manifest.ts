@@ -8,8 +8,10 @@
 
 import { failure, type FieldError } from "../core/errors.ts";
 import type { ResolvedContainer } from "../core/container.ts";
+import { RESULT_CONTAINER } from "../core/container-result.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
+import { raiseMemory } from "../core/memory-growth.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
 import { mergePods } from "./strategic-merge.ts";
 
@@ -28,10 +30,14 @@ export interface PodManifestInput {
   command: readonly string[];
   /** The worker's environment; no layer may set these names. */
   environment: Readonly<Record<string, string>>;
-  /** In place of the worker, of which the pod then holds nothing. */
+  /** In place of the worker. */
   container: ResolvedContainer | null;
+  /** Environment of the helper that delivers the container's result; null: there is none. */
+  helper: Readonly<Record<string, string>> | null;
   template: JsonObject | null;
   pod: JsonObject | null;
+  /** Bytes; see core/memory-growth.ts. */
+  memory_floor: bigint | null;
 }
 
 const RESTRICTED_CONTAINER: JsonObject = {
@@ -70,10 +76,16 @@ export function buildPod(input: PodManifestInput): JsonObject {
   checkLayer(input.template ?? {}, "the installation's pod template", input);
   checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, input);
   const container = input.container === null ? {} : containerLayer(input.container);
-  const merged = [input.template ?? {}, identity, input.pod ?? {}, container].reduce(mergePods, DEFAULTS);
-  const pod = restrictContainers(merged);
+  const layers = [input.template ?? {}, identity, input.pod ?? {}, container, resultLayer(input)];
+  const merged = layers.reduce(mergePods, DEFAULTS);
+  const pod = raiseMain(restrictContainers(merged), input.memory_floor);
   checkMerged(pod, identity, input);
   return pod;
+}
+
+/** The same for a pod that someone has changed since. */
+export function checkBuiltPod(pod: JsonObject, input: PodManifestInput): void {
+  checkMerged(pod, identityOf(input), input);
 }
 
 function identityOf(input: PodManifestInput): JsonObject {
@@ -102,6 +114,7 @@ function identityOf(input: PodManifestInput): JsonObject {
         ...(input.container === null
           ? {}
           : { [ANNOTATIONS.skipOnExitCodes]: input.container.skip_on_exit_codes.join(",") }),
+        ...(input.helper === null ? {} : { [ANNOTATIONS.resultFile]: input.container?.result_file ?? "" }),
       },
     },
     spec: {
@@ -130,6 +143,30 @@ function containerLayer(container: ResolvedContainer): JsonObject {
           env: variables(env),
         },
       ],
+    },
+  };
+}
+
+/** A native sidecar: it starts before the container and is told to stop after it, when there is a file to deliver. */
+function resultLayer(input: PodManifestInput): JsonObject {
+  const file = input.container?.result_file ?? null;
+  if (file === null || input.helper === null) return {};
+  const volumeMounts: JsonObject[] = [{ name: RESULT_CONTAINER, mountPath: file.slice(0, file.lastIndexOf("/")) }];
+  return {
+    spec: {
+      volumes: [{ name: RESULT_CONTAINER, emptyDir: {} }],
+      initContainers: [
+        {
+          name: RESULT_CONTAINER,
+          restartPolicy: "Always",
+          image: input.image,
+          command: [...input.command],
+          env: variables(input.helper),
+          resources: { requests: { cpu: "10m", memory: "48Mi" } },
+          volumeMounts,
+        },
+      ],
+      containers: [{ name: MAIN_CONTAINER, volumeMounts }],
     },
   };
 }
@@ -182,6 +219,20 @@ function restrictContainers(pod: JsonObject): JsonObject {
   return { ...pod, spec: { ...spec, ...restricted } };
 }
 
+function raiseMain(pod: JsonObject, floor: bigint | null): JsonObject {
+  const spec = asObject(pod["spec"]);
+  const { containers } = spec;
+  if (floor === null || !Array.isArray(containers)) return pod;
+  const raised = containers
+    .map(asObject)
+    .map((container) =>
+      container["name"] === MAIN_CONTAINER && container["resources"] !== undefined
+        ? { ...container, resources: raiseMemory(asObject(container["resources"]), floor) }
+        : container,
+    );
+  return { ...pod, spec: { ...spec, containers: raised } };
+}
+
 function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestInput): void {
   const errors: FieldError[] = [];
   const metadata = asObject(pod["metadata"]);
@@ -222,6 +273,12 @@ function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestIn
       if (!env.some((variable) => variable["name"] === name && variable["value"] === value)) {
         errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].env`, message: `${name} may not be removed` });
       }
+    }
+  }
+  if (input.helper !== null) {
+    const helpers = Array.isArray(spec["initContainers"]) ? spec["initContainers"].map(asObject) : [];
+    if (!helpers.some((each) => each["name"] === RESULT_CONTAINER && each["restartPolicy"] === "Always")) {
+      errors.push({ path: "spec.initContainers", message: `"${RESULT_CONTAINER}" delivers the result` });
     }
   }
   refuse(errors, `the pod of task ${input.task_id}`);

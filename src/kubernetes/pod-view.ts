@@ -11,6 +11,7 @@ export interface PodView {
   resource_version: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  created_at: string | null;
   /** Someone has asked for its deletion. */
   deleting: boolean;
   snapshot: PodSnapshot;
@@ -40,6 +41,7 @@ export function readPod(value: unknown, action: string): PodView {
     resource_version: resourceVersion,
     labels: textsAt(metadata, "labels"),
     annotations: textsAt(metadata, "annotations"),
+    created_at: textAt(metadata, "creationTimestamp"),
     deleting: textAt(metadata, "deletionTimestamp") !== null,
     snapshot: readSnapshot(value, metadata),
   };

@@ -1,4 +1,4 @@
-// The pod calls that Windlass makes: create, get, list, delete. None repeats itself; callers know what a repeat means.
+// The pod calls that Windlass makes: create, get, list, delete, and a patch of labels. None repeats itself; callers know what a repeat means.
 
 import type { JsonObject } from "../core/json.ts";
 import type { KubernetesCall, KubernetesHttp } from "./http.ts";
@@ -7,7 +7,7 @@ import { type PodView, readPod } from "./pod-view.ts";
 import { arrayAt, objectAt, textAt } from "./read-json.ts";
 
 /** All that is ever asked of pods: a Role needs these verbs and no others. */
-export const POD_VERBS = ["create", "get", "list", "watch", "delete"] as const;
+export const POD_VERBS = ["create", "get", "list", "watch", "patch", "delete"] as const;
 export type PodVerb = (typeof POD_VERBS)[number];
 
 // 500 pods of 3 KB parse in about 10 ms: the event loop is free between pages.
@@ -110,6 +110,22 @@ export async function deletePod(
       propagationPolicy: "Background",
       ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
     },
+  });
+}
+
+/** Null removes a label. 404 and 409 (another uid) throw, as for a deletion. */
+export async function labelPod(
+  http: KubernetesHttp,
+  namespace: string,
+  name: string,
+  options: { uid: string; labels: Record<string, string | null>; signal?: AbortSignal },
+): Promise<void> {
+  await http.call({
+    ...podCall("patch", namespace, options.signal, name),
+    method: "PATCH",
+    contentType: "application/merge-patch+json",
+    // The uid is a precondition: the server refuses to change it.
+    body: { metadata: { uid: options.uid, labels: options.labels } },
   });
 }
 

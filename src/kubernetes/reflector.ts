@@ -9,7 +9,7 @@ import { backoffDelay, WATCH_BACKOFF } from "../lifecycle/backoff.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { createBatcher } from "./batcher.ts";
-import { followWatch } from "./follow-watch.ts";
+import { followWatch, type WatchEnd } from "./follow-watch.ts";
 import type { KubernetesHttp } from "./http.ts";
 import { isForbidden, isGone, isKubernetesError } from "./kubernetes-error.ts";
 import type { PodView } from "./pod-view.ts";
@@ -33,6 +33,12 @@ export interface ReflectorSink {
 /** degraded: the API server forbids the list or the watch. */
 export type ReflectorState = { kind: "syncing" | "watching" } | { kind: "degraded" | "waiting"; reason: string };
 
+/** Why a list was made in place of going on from a position. */
+export type ListCause = "start" | "periodic" | "expired" | "short_watches" | "consumer" | "doubt";
+
+/** How a watch ended: by the server, by our own limits, or broken. */
+export type WatchEnding = Exclude<WatchEnd, "stopped"> | "error";
+
 export interface ReflectorOptions {
   http: KubernetesHttp;
   clock: Clock;
@@ -46,6 +52,8 @@ export interface ReflectorOptions {
   idleMs?: number;
   random?: () => number;
   onState?: (state: ReflectorState) => void;
+  onList?: (cause: ListCause) => void;
+  onWatchEnd?: (ending: WatchEnding) => void;
 }
 
 const RELIST_INTERVAL_MS = 10 * 60_000;
@@ -72,11 +80,18 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
   /** The highest position known, also while `position` is given up: a list behind it means a restored etcd. */
   let highest = position;
   let listDueAt = clock.monotonic() + Math.min(LIST_AFTER_RESUME_MS, relistIntervalMs);
+  let listCause: ListCause = "start";
   let failures = 0;
   let veryShort = 0;
 
+  const giveUpPosition = (cause: ListCause) => {
+    position = null;
+    listCause = cause;
+  };
+
   const list = async (): Promise<string> => {
     report({ kind: "syncing" });
+    options.onList?.(listCause);
     // Continue tokens expire: after that, the whole list is asked for in one piece.
     for (const pageSize of [undefined, 0]) {
       try {
@@ -164,8 +179,9 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       }
       const { end, events, livedMs } = await watch(position);
       if (end === "stopped") continue;
+      options.onWatchEnd?.(end);
       if (clock.monotonic() + VERY_SHORT_MS >= listDueAt) {
-        position = null;
+        giveUpPosition("periodic");
         continue;
       }
       log.debug({ namespace: options.namespace, end, events, livedMs }, "watch ended");
@@ -177,7 +193,7 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       if (veryShort >= MAX_VERY_SHORT) {
         log.warn({ namespace: options.namespace, position }, "watches end at once; listing instead");
         veryShort = 0;
-        position = null;
+        giveUpPosition("short_watches");
       }
       failures += 1;
       await clock.sleep(backoffDelay(WATCH_BACKOFF, failures, random), signal);
@@ -188,7 +204,11 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       failures += 1;
       // A server may also answer a position that it dislikes with 500, time and again.
       const doubted = isKubernetesError(error) && error.code >= 500 && failures >= MAX_DOUBTFUL;
-      if (needsList(error) || doubted || clock.monotonic() >= listDueAt) position = null;
+      if (position !== null) options.onWatchEnd?.("error");
+      if (isSinkFailure(error)) giveUpPosition("consumer");
+      else if (isGone(error)) giveUpPosition("expired");
+      else if (needsList(error) || doubted) giveUpPosition("doubt");
+      else if (clock.monotonic() >= listDueAt) giveUpPosition("periodic");
       await clock.sleep(pauseAfter(cause, failures), signal);
     }
   }
@@ -228,9 +248,8 @@ function causeOf(error: unknown): unknown {
 
 /** true: what is applied may have a gap behind it. */
 function needsList(error: unknown): boolean {
-  if (isSinkFailure(error)) return true;
   if (!isKubernetesError(error)) return false;
-  if (isGone(error) || error.reason === "Malformed") return true;
+  if (error.reason === "Malformed") return true;
   // Answers of the server that say nothing of the connection or its load: the position itself may be at fault.
   return error.code >= 400 && error.code < 500 && ![401, 403, 408, 429].includes(error.code);
 }

@@ -8,6 +8,15 @@ import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import type { Database } from "../store/database.ts";
 import type { OverdueLimits } from "../core/overdue.ts";
 
+/** What one launch has come to; times in seconds. */
+export interface LaunchReport {
+  outcome: "launched" | "put_off" | "launch_failed" | "launch_refused";
+  /** From ready to run until queued; null: not known. */
+  slot_wait: number | null;
+  /** From queued until now. */
+  launch_delay: number;
+}
+
 export interface SchedulerContext {
   db: Database;
   executor: Executor;
@@ -18,6 +27,7 @@ export interface SchedulerContext {
   holder: string;
   newId: () => string;
   issueLaunchToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
+  issueResultToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
   limits: {
     /** Task instances queued or running in the whole installation. */
     parallelism: number;
@@ -25,6 +35,7 @@ export interface SchedulerContext {
     launch: number;
     overdue: OverdueLimits;
   };
+  onLaunch?: (report: LaunchReport) => void;
 }
 
 /** Milliseconds until `due`, or null. */

@@ -1,7 +1,9 @@
-// Creates the runs that schedules call for, and starts queued ones.
+// Creates the runs that schedules and backfills call for, starts queued ones, and ends those that take too long.
 
 import type { PassResult } from "../lifecycle/loop.ts";
+import { advanceBackfills } from "../store/backfill-advance.ts";
 import { createDueRuns } from "../store/due-runs.ts";
+import { endOverdueRuns } from "../store/overdue-runs.ts";
 import { startQueuedRuns } from "../store/run-advance.ts";
 import { type SchedulerContext, untilMs } from "./activity.ts";
 
@@ -10,11 +12,19 @@ const BATCH = 50;
 export async function createAndStartRuns({ db, rules, clock }: SchedulerContext): Promise<PassResult> {
   const now = clock.now();
   const due = await createDueRuns(db, now, BATCH);
+  const backfills = await advanceBackfills(db, rules.versions, now, BATCH);
   const queued = await startQueuedRuns(db, rules.versions, now, BATCH);
-  const waits = [untilMs(due.next_due, now), untilMs(queued.next_due, now)].filter((ms) => ms !== null);
+  const overdue = await endOverdueRuns(db, rules, now, BATCH);
+  const dates = [due.next_due, queued.next_due, overdue.next_due];
+  const waits = dates.flatMap((date) => untilMs(date, now) ?? []);
   return {
-    counts: { created: due.created, started: queued.started },
-    more: due.more || queued.started === BATCH,
+    counts: {
+      created: due.created,
+      backfilled: backfills.created,
+      started: queued.started,
+      overdue: overdue.ended,
+    },
+    more: due.more || backfills.more || queued.started === BATCH || overdue.ended === BATCH,
     dueInMs: waits.length > 0 ? Math.min(...waits) : null,
   };
 }

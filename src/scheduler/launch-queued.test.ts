@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { startFaultProxy } from "../../test/support/fault-proxy.ts";
 import { openStoreBundle, dagOf, outcomeOf, type StoreBundle, taskOf } from "../../test/support/store-bundle.ts";
 import type { Executor, LaunchResult } from "../executors/executor.ts";
 import { systemClock } from "../lifecycle/clock.ts";
 import { createLogger } from "../lifecycle/log.ts";
 import { claimAttempts, recordLaunches } from "../store/attempt-launch.ts";
+import { type Database, openDatabase } from "../store/database.ts";
 import { createLauncher } from "./launch-queued.ts";
 
 const LAUNCH_BUDGET = 100;
@@ -19,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 /** A launcher of an executor that answers as it is told. */
-function launcherOf(answer: () => LaunchResult) {
+function launcherOf(answer: () => LaunchResult, db: Database = store.db) {
   const executor: Executor = {
     name: "local",
     launchConcurrency: 4,
@@ -31,7 +33,7 @@ function launcherOf(answer: () => LaunchResult) {
   };
   const launcher = createLauncher(
     {
-      db: store.db,
+      db,
       executor,
       rules: store.rules,
       clock: { ...systemClock, now: store.now },
@@ -39,6 +41,7 @@ function launcherOf(answer: () => LaunchResult) {
       holder: "me",
       newId: randomUUID,
       issueLaunchToken: async () => "token",
+      issueResultToken: async () => "token",
       limits: {
         parallelism: 10,
         launch: LAUNCH_BUDGET,
@@ -47,10 +50,11 @@ function launcherOf(answer: () => LaunchResult) {
     },
     () => {},
   );
-  return async () => {
+  const launch = async () => {
     await launcher.runOnce();
     await launcher.drain();
   };
+  return Object.assign(launch, launcher);
 }
 
 const readAttempt = async () =>
@@ -95,3 +99,23 @@ it.each(["launch_failed", "launch_refused"] as const)(
     expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "success" });
   },
 );
+
+it("ends without Postgres, whose rows let another scheduler repeat what could not be recorded", async () => {
+  const url = new URL(store.db.url);
+  const proxy = await startFaultProxy(url.hostname, Number(url.port));
+  url.port = String(proxy.port);
+  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: "cut", log: createLogger("silent") });
+  const launch = launcherOf(() => {
+    proxy.refuse(true);
+    proxy.cut();
+    return { kind: "launched", pod_uid: "uid" };
+  }, db);
+  // Its other statements may meet the end too; that the drain after them does not throw is what counts.
+  await launch.runOnce().catch(() => {});
+  await launch.drain();
+  await db.close();
+  await proxy.close();
+  store.pass(61);
+  const claim = { executor: "local", holder: "another", limit: 1, leaseMs: 1_000 };
+  expect(await claimAttempts(store.db, claim, store.now())).toHaveLength(1);
+});

@@ -2,7 +2,10 @@
 // there are free places. A launch that the cluster refuses for a while is put off with backoff, within a budget of time; one
 // that can never work ends its attempt with the reason.
 
+import type { TaskDefinition } from "../core/definition.ts";
+import type { DagGraph } from "../core/graph.ts";
 import { messageOf } from "../core/errors.ts";
+import { capFloor } from "../core/memory-growth.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { LaunchResult, LaunchWork } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
@@ -15,7 +18,7 @@ import {
   recordLaunches,
 } from "../store/attempt-launch.ts";
 import { prepareContainer } from "../store/container-launch.ts";
-import { type SchedulerContext, untilMs } from "./activity.ts";
+import { type LaunchReport, type SchedulerContext, untilMs } from "./activity.ts";
 
 /** 1 s … 60 s between launches of one attempt. */
 const LAUNCH_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 60_000, factor: 2 };
@@ -35,19 +38,31 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   let ended: LaunchRecord[] = [];
 
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
-    const result = await launchAttempt(attempt);
-    ended.push(recordOf(attempt, result, clock.now(), limits.launch));
-  };
-
-  const launchAttempt = async (attempt: ClaimedAttempt): Promise<LaunchResult> => {
     const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
     const task = graph.tasks.get(attempt.task_id);
+    finish(attempt, await launchAttempt(attempt, graph, task), task);
+  };
+
+  const finish = (attempt: ClaimedAttempt, result: LaunchResult, task?: TaskDefinition): void => {
+    const now = clock.now();
+    const record = recordOf(attempt, result, now, limits.launch, task);
+    ended.push(record);
+    context.onLaunch?.(reportOf(attempt, record, now));
+  };
+
+  const launchAttempt = async (
+    attempt: ClaimedAttempt,
+    graph: DagGraph,
+    task: TaskDefinition | undefined,
+  ): Promise<LaunchResult> => {
     let work: LaunchWork;
     if (task?.container) {
       const ready = await prepareContainer(db, graph, task, task.container, attempt.attempt_id);
       if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
       if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
-      work = { kind: "container", container: ready.container };
+      const { container } = ready;
+      const result_token = container.result_file === null ? null : await context.issueResultToken(attempt);
+      work = { kind: "container", container, result_token };
     } else {
       work = { kind: "worker", launch_token: await context.issueLaunchToken(attempt) };
     }
@@ -62,6 +77,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
       namespace: attempt.namespace,
       pod_name: attempt.pod_name,
       pod: task?.pod ?? null,
+      memory_floor: floorOf(attempt, task),
       work,
     });
   };
@@ -72,7 +88,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
         log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly");
         // Put off like any other, so that one which fails for ever comes to an end with a reason.
         const reason = `The launch failed unexpectedly: ${messageOf(error)}`;
-        ended.push(recordOf(attempt, { kind: "retry", reason, retry_after_ms: null }, clock.now(), limits.launch));
+        finish(attempt, { kind: "retry", reason, retry_after_ms: null });
       })
       .finally(() => {
         underWay.delete(launching);
@@ -105,13 +121,29 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
     },
     drain: async () => {
       while (underWay.size > 0) await Promise.all(underWay);
-      if (ended.length > 0) await recordLaunches(db, rules, ended, clock.now());
+      try {
+        if (ended.length > 0) await recordLaunches(db, rules, ended, clock.now());
+      } catch (error) {
+        // Their claims run out, and whoever repeats a launch finds its pod.
+        log.warn({ err: error, launches: ended.length }, "launches could not be recorded before the end");
+      }
       ended = [];
     },
   };
 }
 
-function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budgetSeconds: number): LaunchRecord {
+/** Bytes; null: its memory is as its pod says. */
+function floorOf({ memory_floor: floor }: ClaimedAttempt, task: TaskDefinition | undefined): bigint | null {
+  return floor === null || !task?.memory_growth ? null : capFloor(task.memory_growth, BigInt(floor));
+}
+
+function recordOf(
+  attempt: ClaimedAttempt,
+  result: LaunchResult,
+  now: Date,
+  budgetSeconds: number,
+  task: TaskDefinition | undefined,
+): LaunchRecord {
   const { attempt_id } = attempt;
   const end = (kind: "launch_failed" | "launch_refused", reason: string): LaunchRecord => {
     const outcome: Outcome = { kind, reason, exit_code: null, error: null };
@@ -119,7 +151,12 @@ function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budg
   };
   switch (result.kind) {
     case "launched":
-      return { attempt_id, kind: "launched", pod_uid: result.pod_uid };
+      return {
+        attempt_id,
+        kind: "launched",
+        pod_uid: result.pod_uid,
+        limits: { schedule_timeout: task?.schedule_timeout ?? null, start_timeout: task?.start_timeout ?? null },
+      };
     case "refused":
       return end("launch_refused", result.reason);
     case "retry": {
@@ -130,4 +167,19 @@ function recordOf(attempt: ClaimedAttempt, result: LaunchResult, now: Date, budg
       return { attempt_id, kind: "put_off", reason: result.reason, launch_after: new Date(now.getTime() + wait) };
     }
   }
+}
+
+function reportOf({ scheduled_at, queued_at }: ClaimedAttempt, record: LaunchRecord, now: Date): LaunchReport {
+  const seconds = (from: Date, to: Date) => Math.max(0, to.getTime() - from.getTime()) / 1000;
+  const outcome =
+    record.kind !== "ended"
+      ? record.kind
+      : record.outcome.kind === "launch_refused"
+        ? ("launch_refused" as const)
+        : ("launch_failed" as const);
+  return {
+    outcome,
+    slot_wait: scheduled_at === null ? null : seconds(scheduled_at, queued_at),
+    launch_delay: seconds(queued_at, now),
+  };
 }

@@ -9,10 +9,15 @@ import { createWakeListener, type WakeTopic } from "../store/wake-up.ts";
 import type { SchedulerContext } from "./activity.ts";
 import { advanceRuns } from "./advance-runs.ts";
 import { cleanFinished } from "./clean-finished.ts";
+import { computeStaleTimes } from "./compute-times.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
+import { followLogs } from "./follow-logs.ts";
 import { createLauncher } from "./launch-queued.ts";
+import { lookAtEvents } from "./look-at-events.ts";
 import { queueReady } from "./queue-ready.ts";
+import { removeKept } from "./remove-kept.ts";
 import { rescueLost } from "./rescue-lost.ts";
+import { stopAttempts } from "./stop-attempts.ts";
 
 export interface SchedulerOptions extends SchedulerContext {
   hostname: string;
@@ -27,6 +32,8 @@ export interface Scheduler extends Service {
 // Wake-ups may be lost; this bounds what that costs.
 const SAFETY_INTERVAL_MS = 5_000;
 const OVERDUE_INTERVAL_MS = 1_000;
+// From a container's start to the first look at its log, at most.
+const LOG_INTERVAL_MS = 2_000;
 const HEARTBEAT_INTERVAL_MS = 5_000;
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
@@ -42,20 +49,27 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),
     queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
     launch,
+    stop: loop("stop-attempts", SAFETY_INTERVAL_MS, () => stopAttempts(options)),
     clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
   };
+  const times = loop("compute-times", SAFETY_INTERVAL_MS, () => computeStaleTimes(options));
   const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
+  const kept = loop("remove-kept", SAFETY_INTERVAL_MS, () => removeKept(options));
+  const logs = loop("follow-logs", LOG_INTERVAL_MS, () => followLogs(options));
+  const events = loop("look-at-events", SAFETY_INTERVAL_MS, () => lookAtEvents(options));
   const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
     await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
     return { counts: {} };
   });
-  const loops = [...Object.values(topics), rescue, heartbeat];
+  const loops = [...Object.values(topics), times, rescue, kept, logs, events, heartbeat];
   const listener = createWakeListener({
     url: db.url,
     clock,
     log,
     onWake: (topic) => {
       if (topic !== "dags") topics[topic].wake();
+      // A new version comes with this topic, and may have a timetable to ask.
+      if (topic === "runs") times.wake();
     },
   });
   const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };

@@ -5,6 +5,7 @@ import type { DagDefinition } from "../core/definition.ts";
 import type { Json } from "../core/json.ts";
 import type { Artifacts } from "./artifacts.ts";
 import type { TaskSecrets } from "./task-secrets.ts";
+import type { Timetable } from "./schedule.ts";
 
 export const COMPILED_DAG: unique symbol = Symbol.for("windlass.dag") as never;
 
@@ -44,4 +45,6 @@ export interface CompiledDag {
   definition: DagDefinition;
   /** By task id; empty tasks have none. */
   functions: { [taskId: string]: CompiledFunction };
+  /** Of a custom schedule; run in the sealed evaluator only. */
+  timetable?: Timetable;
 }

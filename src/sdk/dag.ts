@@ -12,7 +12,14 @@ import { checkIdentifier } from "./identifier.ts";
 import { refuseCycles, resolveGroupOrders } from "./order.ts";
 import { compileParamsSchema, createParamReferences, type ParamReferences, type ParamsSchema } from "./params.ts";
 import { createReference, type Reference } from "./reference.ts";
-import { checkTimezone, type Moment, type SchedulePreset, toInstant, toSchedule } from "./schedule.ts";
+import { checkTimezone, type Moment, toInstant } from "./schedule.ts";
+import {
+  checkContinuous,
+  compileScheduleOptions,
+  SCHEDULE_OPTIONS,
+  type ScheduleOptions,
+  timetableOf,
+} from "./schedule-options.ts";
 import {
   checkDescription,
   compileSettings,
@@ -21,9 +28,7 @@ import {
   type TaskDefaults,
 } from "./task-settings.ts";
 
-export interface DagOptions<Params extends object = object> {
-  /** A cron expression, a preset, or null (as when left out): runs only when triggered. */
-  schedule?: SchedulePreset | (string & {}) | null;
+export interface DagOptions<Params extends object = object> extends ScheduleOptions {
   /** IANA name; the schedule and dates without offset are local to it. "UTC" unless given. */
   timezone?: string;
   /** No scheduled run before this moment … */
@@ -85,7 +90,7 @@ const RUN_FIELDS: readonly (RunField & keyof RunReferences)[] = [
 ];
 
 const OPTIONS: Record<keyof DagOptions, true> = {
-  schedule: true,
+  ...SCHEDULE_OPTIONS,
   timezone: true,
   start: true,
   end: true,
@@ -126,7 +131,9 @@ export function dag<Params extends object = Record<never, never>>(
   const functions = tasks.flatMap(({ definition, run }) => (run ? [[definition.task_id, run] as const] : []));
   const definition: DagDefinition = { ...settings, tasks: tasks.map((entry) => entry.definition) };
   if (draft.groups.length > 0) definition.groups = draft.groups;
-  return { id, [COMPILED_DAG]: { definition, functions: Object.fromEntries(functions) } };
+  const timetable = timetableOf(options.schedule);
+  const compiled = { definition, functions: Object.fromEntries(functions), ...(timetable && { timetable }) };
+  return { id, [COMPILED_DAG]: compiled };
 }
 
 function readOptions(id: string, options: DagOptions, build: unknown) {
@@ -153,15 +160,17 @@ function compileOptions(id: string, options: DagOptions, where: string): Omit<Da
   if (start !== null && end !== null && Temporal.Instant.compare(start, end) > 0) {
     throw authorError(`${where}: end (${end}) is before start (${start}).`);
   }
+  const scheduled = compileScheduleOptions(options, timezone, start, where);
+  const isContinuous = checkContinuous(scheduled.schedule, options.maxActiveRuns, where);
   return {
     dag_id: id,
     description: checkDescription(options.description, where),
     tags: checkTags(options.tags, where),
-    schedule: toSchedule(options.schedule, timezone, where),
+    ...scheduled,
     start_date: start,
     end_date: end,
     catchup: checkFlag(options.catchup, `${where}: catchup`),
-    max_active_runs: checkCount(options.maxActiveRuns, `${where}: maxActiveRuns`),
+    max_active_runs: isContinuous ? 1 : checkCount(options.maxActiveRuns, `${where}: maxActiveRuns`),
     max_active_tasks: checkCount(options.maxActiveTasks, `${where}: maxActiveTasks`),
     params_schema: compileParamsSchema(options.params, where),
     is_paused_upon_creation: checkFlag(options.paused, `${where}: paused`),

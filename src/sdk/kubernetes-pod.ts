@@ -20,6 +20,11 @@ export interface KubernetesPodOptions extends TaskOptions {
   getLogs?: boolean;
   /** Exit codes by which it says that there was nothing to do: the task is skipped. */
   skipOnExitCodes?: readonly number[];
+  /**
+   * The file that it leaves its result in, as JSON, e.g. "/windlass/result.json": up to 256 KiB. Its folder becomes a volume. The
+   * termination message unless given.
+   */
+  result?: string;
 }
 
 /** What a call may pass, as values or references. */
@@ -30,11 +35,13 @@ export interface ContainerInputs {
   arguments?: (string | number | boolean)[];
 }
 
-const OWN_OPTIONS = ["image", "cmds", "arguments", "env", "getLogs", "skipOnExitCodes"];
+// As core/container.ts has it, without the ways to climb out.
+const RESULT_FILE = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+){2,10}$/;
+const OWN_OPTIONS = ["image", "cmds", "arguments", "env", "getLogs", "skipOnExitCodes", "result"];
 
 /**
- * A task that runs an image. Exit code 0 is success. Its result is the JSON that it wrote to /dev/termination-log (4 KiB at
- * most), else null; `R` is the author's word for what that is.
+ * A task that runs an image. Exit code 0 is success. Its result is the JSON that it wrote to the file `result`, or else to
+ * /dev/termination-log (4 KiB at most), or null; `R` is the author's word for what that is.
  */
 export function kubernetesPod<R = unknown>(
   id: string,
@@ -59,7 +66,7 @@ function compileContainer(
   given: { [Name in keyof KubernetesPodOptions]: unknown },
   where: string,
 ): ContainerDefinition {
-  const { image, cmds, arguments: args, env = {}, getLogs = true, skipOnExitCodes = [] } = given;
+  const { image, cmds, arguments: args, env = {}, getLogs = true, skipOnExitCodes = [], result } = given;
   if (typeof image !== "string" || image === "") {
     throw authorError(`${where}: image is ${describeValue(image)}. Name an image, e.g. "python:3.12-slim".`);
   }
@@ -70,6 +77,11 @@ function compileContainer(
   if (!Array.isArray(skipOnExitCodes) || !skipOnExitCodes.every(isExitCode)) {
     throw authorError(`${where}: skipOnExitCodes must be a list of whole numbers from 1 to 255, e.g. [99].`);
   }
+  if (result !== undefined && !(typeof result === "string" && RESULT_FILE.test(result))) {
+    throw authorError(
+      `${where}: result is ${describeValue(result)}. Name a file in a folder of its own, e.g. "/windlass/result.json".`,
+    );
+  }
   return {
     image,
     cmds: cmds === undefined ? null : checkTexts(cmds, `${where}: cmds`),
@@ -77,6 +89,7 @@ function compileContainer(
     env: checkEnv(env, `${where}: env`),
     get_logs: getLogs,
     skip_on_exit_codes: skipOnExitCodes,
+    ...(result === undefined ? {} : { result_file: result }),
   };
 }
 

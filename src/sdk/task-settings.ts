@@ -5,6 +5,7 @@ import type { JsonObject } from "../core/json.ts";
 import { authorError, describeValue } from "./author-error.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 import { compilePod, mergePods, type PodOverride } from "./pod-override.ts";
+import { applyPodLife, compilePodLife, POD_LIFE_OPTIONS, type PodLife, type PodLifeOptions } from "./pod-settings.ts";
 import {
   compilePolicy,
   POLICY_OPTIONS,
@@ -14,7 +15,7 @@ import {
   type TaskPolicyOptions,
 } from "./task-policy.ts";
 
-export interface TaskDefaults extends TaskPolicyOptions {
+export interface TaskDefaults extends TaskPolicyOptions, PodLifeOptions {
   /** Tries after the first that the task's own failures may spend; faults of the cluster do not count. 0 unless given. */
   retries?: number;
   /** From a failure to the next try. 5 minutes unless given. */
@@ -40,6 +41,7 @@ export interface TaskSettings {
   executionTimeout: number | null | undefined;
   pod: JsonObject | undefined;
   policy: TaskPolicy;
+  podLife: PodLife;
 }
 
 const RULES: Record<TriggerRule, true> = {
@@ -58,7 +60,7 @@ const RULES: Record<TriggerRule, true> = {
   always: true,
 };
 
-const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS];
+const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS, ...POD_LIFE_OPTIONS];
 export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description"];
 
 export const NO_SETTINGS: TaskSettings = {
@@ -67,6 +69,7 @@ export const NO_SETTINGS: TaskSettings = {
   executionTimeout: undefined,
   pod: undefined,
   policy: {},
+  podLife: {},
 };
 
 /** @param where names the task or DAG, e.g. `task "load"` */
@@ -94,6 +97,7 @@ export function compileSettings(
     executionTimeout: timeout,
     pod: pod === undefined ? undefined : compilePod(pod, `${where}: pod`),
     policy: compilePolicy(options, where),
+    podLife: compilePodLife(options, where),
   };
 }
 
@@ -106,6 +110,7 @@ export function applyDefaults(own: TaskSettings, defaults: TaskSettings) {
     execution_timeout: executionTimeout ?? null,
     pod: own.pod && defaults.pod ? mergePods(defaults.pod, own.pod) : (own.pod ?? defaults.pod ?? null),
     ...settlePolicy(own.policy, defaults.policy),
+    ...applyPodLife(own.podLife, defaults.podLife),
   };
 }
 

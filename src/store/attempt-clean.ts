@@ -62,9 +62,9 @@ export async function claimRemains(
           order by finished_at limit $5 for update skip locked)
         returning *)
       select c.id as attempt_id, c.epoch, c.namespace, c.pod_name, c.pod_uid, c.finished_at, c.outcome, c.outcome_reason, t.task_id, r.version_id,
-        log.kept is not null as has_log
+        coalesce(log.done, false) as has_log
       from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
-        left join lateral (select true as kept from task_log where attempt_id = c.id limit 1) log on true`,
+        left join container_log log on log.attempt_id = c.id`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
   });
   return rows;

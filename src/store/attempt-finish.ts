@@ -25,7 +25,7 @@ export async function finishAttempt(
     )[0];
     if (!written) return acceptRepeat(tx, attempt, outcome);
     if (!written.after) return false;
-    if (outcome.kind !== "success" || result === undefined) return true;
+    if (written.after.state !== "success" || result === undefined) return true;
     await saveResults(tx, [{ task_instance_id: written.task_instance_id, value: result }], now);
     return true;
   });

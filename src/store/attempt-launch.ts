@@ -5,6 +5,7 @@ import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type OutcomeRules, recordOutcomes } from "./attempt-outcome.ts";
+import { notifyWork } from "./wake-up.ts";
 
 export interface ClaimedAttempt {
   attempt_id: string;
@@ -20,6 +21,11 @@ export interface ClaimedAttempt {
   launch_failures: number;
   /** Since when its launches fail; null: none has. */
   waiting_since: Date | null;
+  /** When its instance became ready to run. */
+  scheduled_at: Date | null;
+  queued_at: Date;
+  /** Bytes that its task was seen to need; null: nothing was learned. */
+  memory_floor: number | null;
 }
 
 export async function claimAttempts(
@@ -39,8 +45,10 @@ export async function claimAttempts(
           order by queued_at limit $5 for update skip locked)
         returning *)
       select c.id as attempt_id, c.epoch, r.dag_id, r.dag_run_id as run_id, t.task_id, t.map_index, c.try_number,
-        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.waiting_since
+        c.namespace, c.pod_name, r.version_id, c.launch_failures, c.waiting_since,
+        t.scheduled_at, c.queued_at, m.bytes as memory_floor
       from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
+        left join memory_floor m on m.dag_id = r.dag_id and m.task_id = t.task_id
       order by c.queued_at`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],
   });
@@ -59,8 +67,14 @@ export async function findNextLaunch(db: Queryable, executor: string, now: Date)
   return rows[0]?.next_due ?? null;
 }
 
+/** The task's own, in seconds; null: the installation's. */
+export interface LaunchLimits {
+  schedule_timeout: number | null;
+  start_timeout: number | null;
+}
+
 export type LaunchRecord = { attempt_id: string } & (
-  | { kind: "launched"; pod_uid: string }
+  | { kind: "launched"; pod_uid: string; limits?: LaunchLimits }
   | { kind: "put_off"; reason: string; launch_after: Date }
   | { kind: "ended"; outcome: Outcome }
 );
@@ -77,17 +91,27 @@ export async function recordLaunches(
   const ended = records.filter((record) => record.kind === "ended");
   await db.transaction(async (tx) => {
     if (launched.length > 0) {
-      await tx.query({
+      const { rows } = await tx.query<{ is_unwanted: boolean }>({
         name: "record_launched",
         text: `
           update attempt a set pod_uid = coalesce(a.pod_uid, l.pod_uid), launched_at = coalesce(a.launched_at, $3),
             state = case when a.state in ('queued', 'launching') then 'launched' else a.state end, claimed_until = null,
+            schedule_timeout = l.schedule_timeout, start_timeout = l.start_timeout,
             waiting_kind = case when a.state = 'launching' then null else a.waiting_kind end,
             waiting_reason = case when a.state = 'launching' then null else a.waiting_reason end,
             waiting_since = case when a.state = 'launching' then null else a.waiting_since end
-          from unnest($1::uuid[], $2::text[]) as l (id, pod_uid) where a.id = l.id`,
-        values: [launched.map((record) => record.attempt_id), launched.map((record) => record.pod_uid), now],
+          from unnest($1::uuid[], $2::text[], $4::float8[], $5::float8[]) as l (id, pod_uid, schedule_timeout, start_timeout)
+          where a.id = l.id
+          returning a.stop_requested_at is not null as is_unwanted`,
+        values: [
+          launched.map((record) => record.attempt_id),
+          launched.map((record) => record.pod_uid),
+          now,
+          launched.map((record) => record.limits?.schedule_timeout ?? null),
+          launched.map((record) => record.limits?.start_timeout ?? null),
+        ],
       });
+      if (rows.some((row) => row.is_unwanted)) await notifyWork(tx, "stop");
     }
     if (putOff.length > 0) {
       await tx.query({

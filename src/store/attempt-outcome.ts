@@ -1,11 +1,13 @@
 // Writes how attempts ended, each once, and moves their task instances on. Whoever comes first wins: the worker's own report
 // or what was seen of its pod. An attempt that is not its instance's newest is only closed; the instance does not move.
 
-import { type AfterAttempt, decideAfterAttempt, quarantineOf } from "../core/after-attempt.ts";
+import { type AfterAttempt, decideAfterAttempt, decideAfterClear, quarantineOf } from "../core/after-attempt.ts";
 import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { judgeStopped } from "../core/stop-attempt.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { growMemory, learnMemory, sayGrowth } from "./memory-floors.ts";
 import { notifyWork } from "./wake-up.ts";
 
 /** What the rules of an attempt's end need beside the rows. */
@@ -36,6 +38,11 @@ interface OpenAttempt {
   max_tries: number;
   infrastructure_failures: number;
   heartbeat_at: Date | null;
+  /** It was cleared: whatever its end, it is executed anew. */
+  restarting: boolean;
+  stop_reason: string | null;
+  dag_id: string;
+  memory_limit: number | null;
 }
 
 /** Returns the attempts whose outcome this call wrote; the others had one already. */
@@ -53,18 +60,27 @@ export async function recordOutcomes(
       const end = byAttempt.get(attempt.attempt_id);
       if (!end) throw new Error(`no outcome for locked attempt ${attempt.attempt_id}`);
       const { process_ended } = end;
-      const outcome = { ...end.outcome, reason: cleanText(end.outcome.reason) };
+      const outcome = judgeStopped({ ...end.outcome, reason: cleanText(end.outcome.reason) }, attempt.stop_reason);
       const { graph } = await rules.versions.loadVersion(tx, attempt.version_id);
-      const policy = graph.tasks.get(attempt.task_id) ?? { retry_delay: 0 };
+      const task = graph.tasks.get(attempt.task_id);
+      const policy = task ?? { retry_delay: 0 };
       const seed = `${graph.dag_id} ${attempt.task_id} ${attempt.dag_run_id} ${attempt.map_index}`;
       const quarantine = quarantineOf({ process_ended, heartbeat_at: attempt.heartbeat_at }, rules.fence, now);
-      const after = attempt.current
-        ? decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine, seed)
-        : null;
-      return { attempt, outcome, after };
+      const after = !attempt.current
+        ? null
+        : attempt.restarting
+          ? decideAfterClear(attempt, quarantine)
+          : decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine, seed);
+      const grown = outcome.kind === "out_of_memory" ? growMemory(task, attempt.memory_limit) : null;
+      return { attempt, outcome, grown, after: after && sayGrowth(after, grown) };
     }),
   );
   if (decided.length === 0) return [];
+  await learnMemory(
+    tx,
+    decided.flatMap(({ attempt, grown }) => (grown ? [{ ...attempt, ...grown }] : [])),
+    now,
+  );
   await closeAttempts(
     tx,
     decided.map(({ attempt, outcome }) => ({ attempt_id: attempt.attempt_id, outcome })),
@@ -89,7 +105,7 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
     name: "lock_open_attempts",
     text: `
       select a.id as attempt_id, a.task_instance_id, t.task_id, t.map_index, r.dag_run_id, r.version_id, t.try_number, t.max_tries,
-        t.infrastructure_failures, a.heartbeat_at,
+        t.infrastructure_failures, a.heartbeat_at, a.stop_reason, t.state = 'restarting' as restarting, r.dag_id, a.memory_limit,
         a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id
       where a.id = any ($1::uuid[]) and a.outcome is null

@@ -12,7 +12,8 @@ export async function endOverdueAttempts(
 ): Promise<{ open: number; ended: number }> {
   const { rows } = await db.query<OpenAttempt>({
     name: "open_attempts",
-    text: `select id as attempt_id, state, launched_at, heartbeat_at, deadline_at, waiting_kind, waiting_reason, waiting_since
+    text: `select id as attempt_id, state, launched_at, pod_scheduled_at, schedule_timeout, start_timeout, heartbeat_at, deadline_at, waiting_kind,
+        waiting_reason, waiting_since
       from attempt where state in ('launched', 'running')`,
   });
   const ends = rows.flatMap((attempt): AttemptEnd[] => {

@@ -5,7 +5,9 @@ import { cleanText } from "../core/clean-text.ts";
 import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
 import { nextDueRun } from "../core/timetable.ts";
+import { expectComputedTimes } from "./computed-times.ts";
 import type { Database, Queryable } from "./database.ts";
+import { announceRuns } from "./due-runs.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface DagFile {
@@ -13,6 +15,8 @@ export interface DagFile {
   filename: string;
   bundle: { hash: string; code: string; sourceMap: string };
   definitions: DagDefinition[];
+  /** Of the repository that the file came from; null or absent: from none. */
+  commit?: string | null;
 }
 
 export interface ImportFault {
@@ -111,6 +115,8 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
         exists (select from dag_version v where v.id = dag.current_version_id
           and v.definition -> 'schedule' = $6::jsonb -> 'schedule' and v.definition -> 'start_date' = $6::jsonb -> 'start_date'
           and v.definition -> 'end_date' = $6::jsonb -> 'end_date' and v.definition -> 'catchup' = $6::jsonb -> 'catchup'
+          and v.definition -> 'intervals' is not distinct from $6::jsonb -> 'intervals'
+          and v.definition -> 'jitter' is not distinct from $6::jsonb -> 'jitter'
         ) as schedule_same`,
     values: [definition.dag_id, file.filename, definition.is_paused_upon_creation, now, file.bundle.hash, text],
   });
@@ -119,18 +125,28 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
   await tx.query({
     text: `
       with version as (
-        insert into dag_version (dag_id, version_number, bundle_hash, definition, max_active_runs, max_active_tasks, created_at)
-        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4 from dag_version where dag_id = $1
+        insert into dag_version (dag_id, version_number, bundle_hash, definition, max_active_runs, max_active_tasks, created_at,
+          run_timeout, max_consecutive_failed_runs, repository_commit)
+        select $1, coalesce(max(version_number), 0) + 1, $2, $3::jsonb, $5, $6, $4, $7, $8, $9 from dag_version where dag_id = $1
         returning id)
       update dag set current_version_id = version.id from version where dag_id = $1`,
-    values: [definition.dag_id, file.bundle.hash, text, now, definition.max_active_runs, definition.max_active_tasks],
+    values: [
+      definition.dag_id,
+      file.bundle.hash,
+      text,
+      now,
+      definition.max_active_runs,
+      definition.max_active_tasks,
+      definition.run_timeout ?? null,
+      definition.max_consecutive_failed_runs ?? null,
+      file.commit ?? null,
+    ],
   });
+  await expectComputedTimes(tx, definition, file.bundle.hash, now);
   if (!known.schedule_same) {
+    // The times of a custom schedule are yet to be computed, and announced by whoever does.
     const due = nextDueRun(definition, known.last_logical_date, now);
-    await tx.query({
-      text: "update dag set next_logical_date = $2, next_run_after = $3 where dag_id = $1",
-      values: [definition.dag_id, due?.logical_date ?? null, due?.run_after ?? null],
-    });
+    await announceRuns(tx, [{ dag_id: definition.dag_id, due }]);
   }
   return true;
 }

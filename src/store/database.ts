@@ -3,7 +3,7 @@
 // transaction's client. When Postgres is away calls fail with code `unavailable`, and loops repeat them with backoff.
 
 import pg from "pg";
-import { failure } from "../core/errors.ts";
+import { failure, isFailure } from "../core/errors.ts";
 import type { Logger } from "../lifecycle/log.ts";
 
 // int8 (ids, counts) as number: ids stay far below 2^53. json and jsonb come parsed, timestamptz as Date.
@@ -14,6 +14,8 @@ export interface Statement {
   name?: string;
   text: string;
   values?: unknown[];
+  /** For work of any size: no deadline. */
+  unhurried?: boolean;
 }
 
 export interface Queryable {
@@ -34,13 +36,26 @@ export interface DatabaseOptions {
   poolSize: number;
   applicationName: string;
   log: Logger;
+  /** Of each statement. */
+  deadlineMs?: number;
 }
 
 // 40001 serialization_failure, 40P01 deadlock_detected: the same work will go through when repeated.
 const REPEATABLE = new Set(["40001", "40P01"]);
 const MAX_REPEATS = 3;
+// A connection whose peer vanished without a word would otherwise hold its caller for ever.
+const STATEMENT_DEADLINE_MS = 30_000;
+// A process that stands still inside a transaction, or cannot be reached any more, holds its locks no longer than this.
+const IDLE_TRANSACTION_SECONDS = 15;
+const CLOSE_MS = 2_000;
+
+/** query_timeout is pg's own, and missing in its types. */
+interface TimedStatement extends pg.QueryConfig {
+  query_timeout?: number;
+}
 
 export function openDatabase(options: DatabaseOptions): Database {
+  const deadlineMs = options.deadlineMs ?? STATEMENT_DEADLINE_MS;
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
@@ -49,13 +64,18 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
   });
   // Without a listener a connection's error ends the process; the pool listens to idle ones only, and says so here again.
+  const open = new Set<pg.PoolClient>();
+  pool.on("remove", (client) => open.delete(client));
   pool.on("connect", (client) => {
+    open.add(client);
     client.on("error", (error) => options.log.warn({ err: error }, "a database connection broke"));
   });
   pool.on("error", () => {});
 
   const query = async <Row extends object>(client: pg.Pool | pg.PoolClient, statement: Statement) => {
-    const result = await client.query<Row>(statement).catch(throwUnavailable);
+    const { unhurried, ...rest } = statement;
+    const timed: TimedStatement = unhurried ? rest : { ...rest, query_timeout: deadlineMs };
+    const result = await client.query<Row>(timed).catch(throwUnavailable);
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
   };
 
@@ -63,13 +83,17 @@ export function openDatabase(options: DatabaseOptions): Database {
     const client = await pool.connect().catch(throwUnavailable);
     let broken = false;
     try {
-      await query(client, { text: "begin" });
+      // In one message, and local: nothing is left on the connection, so that a pooler may lie between.
+      await query(client, {
+        text: `begin; set local idle_in_transaction_session_timeout = '${IDLE_TRANSACTION_SECONDS}s'`,
+      });
       const value = await work({ query: (statement) => query(client, statement) });
       await query(client, { text: "commit" });
       return value;
     } catch (error) {
-      // A connection whose rollback fails is not given back.
-      await client.query("rollback").catch(() => (broken = true));
+      // A connection that does not answer, or whose rollback fails, is not given back.
+      broken = isFailure(error, "unavailable");
+      if (!broken) await query(client, { text: "rollback" }).catch(() => (broken = true));
       throw error;
     } finally {
       client.release(broken);
@@ -89,7 +113,14 @@ export function openDatabase(options: DatabaseOptions): Database {
         }
       }
     },
-    close: () => pool.end(),
+    close: async () => {
+      const late = setTimeout(() => {
+        // Their servers do not say goodbye.
+        for (const client of open) client.connection.stream.destroy();
+      }, CLOSE_MS);
+      await pool.end();
+      clearTimeout(late);
+    },
   };
 }
 
@@ -98,8 +129,9 @@ export function sqlState(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-// 08: connection exceptions, 57P01-3: the server shuts down or starts. No SQLSTATE at all: the network, or the pool's patience.
-const AWAY = /^(08...|57P0[123]|E[A-Z_]+|)$/;
+// 08: connection exceptions, 57P01-3: the server shuts down or starts, 25P03: we stood still inside a transaction. No SQLSTATE
+// at all: the network, the deadline, or the pool's patience.
+const AWAY = /^(08...|57P0[123]|25P03|E[A-Z_]+|)$/;
 
 /** Errors that the server itself answers with are kept; they are the statement's, and told apart by SQLSTATE. */
 function throwUnavailable(error: unknown): never {

@@ -3,10 +3,18 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import type { JsonObject } from "../core/json.ts";
-import { nextDueRun } from "../core/timetable.ts";
+import { announcedRun, type DueRun, nextDueRun } from "../core/timetable.ts";
 import type { Database, Queryable } from "./database.ts";
 import { insertRun } from "./run-creation.ts";
 import { notifyWork } from "./wake-up.ts";
+
+interface DueDag {
+  dag_id: string;
+  next_logical_date: Date;
+  version_id: number;
+  definition: DagDefinition;
+  computed: Date[] | null;
+}
 
 /** Creates the runs that are due, one for each DAG at a time so that none starves; `more` when others are still due. */
 export async function createDueRuns(
@@ -16,17 +24,13 @@ export async function createDueRuns(
 ): Promise<{ created: number; more: boolean; next_due: Date | null }> {
   return db.transaction(async (tx) => {
     // skip locked: several schedulers share the work, each DAG is handled by one.
-    const { rows } = await tx.query<{
-      dag_id: string;
-      next_logical_date: Date;
-      version_id: number;
-      definition: DagDefinition;
-    }>({
+    const { rows } = await tx.query<DueDag>({
       name: "due_dags",
       text: `
-        select d.dag_id, d.next_logical_date, v.id as version_id, v.definition
-        from dag d join dag_version v on v.id = d.current_version_id,
-          lateral (select count(*) as runs from dag_run r where r.dag_id = d.dag_id and r.state in ('queued', 'running')) active
+        select d.dag_id, d.next_logical_date, v.id as version_id, v.definition, c.times as computed
+        from dag d join dag_version v on v.id = d.current_version_id left join computed_time c on c.dag_id = d.dag_id,
+          lateral (select count(*) as runs from dag_run r
+            where r.dag_id = d.dag_id and r.state in ('queued', 'running') and r.backfill_id is null) active
         where d.next_run_after <= $1 and not d.is_paused and not d.is_stale
           -- Runs beyond the limit would only queue up: they are created when others have ended, which wakes us.
           and active.runs < v.max_active_runs
@@ -35,18 +39,18 @@ export async function createDueRuns(
     });
     let created = 0;
     let repeat = false;
+    const announced: { dag_id: string; due: DueRun | null }[] = [];
     for (const row of rows) {
-      const { definition } = row;
-      const due = nextDueRun(definition, new Date(row.next_logical_date.getTime() - 1), now);
+      const computed = row.computed ?? [];
+      let due = announcedRun(row.definition, row.next_logical_date, now, computed);
       if (due && due.run_after <= now) {
-        created += await insertScheduledRun(tx, row.version_id, definition, due, now);
-        const following = nextDueRun(definition, due.logical_date, now);
-        repeat ||= following !== null && following.run_after <= now;
-        await setNextDue(tx, row.dag_id, following);
-      } else {
-        await setNextDue(tx, row.dag_id, due);
+        created += await insertScheduledRun(tx, row.version_id, row.definition, due, now);
+        due = nextDueRun(row.definition, due.logical_date, now, computed);
+        repeat ||= due !== null && due.run_after <= now;
       }
+      announced.push({ dag_id: row.dag_id, due });
     }
+    await announceRuns(tx, announced);
     if (created > 0) await notifyWork(tx, "runs");
     const next = await tx.query<{ next_due: Date | null }>({
       name: "next_due",
@@ -57,11 +61,23 @@ export async function createDueRuns(
   });
 }
 
-async function setNextDue(tx: Queryable, dagId: string, due: { logical_date: Date; run_after: Date } | null) {
+/** Writes down which run each DAG's schedule calls for next. */
+export async function announceRuns(
+  tx: Queryable,
+  announced: readonly { dag_id: string; due: DueRun | null }[],
+): Promise<void> {
+  if (announced.length === 0) return;
   await tx.query({
-    name: "set_next_due",
-    text: "update dag set next_logical_date = $2, next_run_after = $3 where dag_id = $1",
-    values: [dagId, due?.logical_date ?? null, due?.run_after ?? null],
+    name: "announce_runs",
+    text: `
+      update dag d set next_logical_date = n.logical_date, next_run_after = n.run_after
+      from unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) as n (dag_id, logical_date, run_after)
+      where d.dag_id = n.dag_id`,
+    values: [
+      announced.map(({ dag_id }) => dag_id),
+      announced.map(({ due }) => due?.logical_date ?? null),
+      announced.map(({ due }) => due?.run_after ?? null),
+    ],
   });
 }
 
@@ -69,32 +85,24 @@ async function insertScheduledRun(
   tx: Queryable,
   versionId: number,
   definition: DagDefinition,
-  due: { logical_date: Date; data_interval_start: Date; data_interval_end: Date; run_after: Date },
+  due: DueRun,
   now: Date,
 ): Promise<number> {
-  const dagId = definition.dag_id;
-  const runId = `scheduled__${due.logical_date.toISOString()}`;
-  // Also by id, which a person may have given to a run of theirs: a conflict would fail the runs of all other DAGs too.
-  const { rowCount } = await tx.query({
-    name: "run_exists",
-    text: "select 1 from dag_run where dag_id = $1 and (logical_date = $2 or dag_run_id = $3)",
-    values: [dagId, due.logical_date, runId],
-  });
-  if (rowCount > 0) return 0;
   const run = {
     ...due,
-    dag_id: dagId,
-    dag_run_id: runId,
+    dag_id: definition.dag_id,
+    dag_run_id: `scheduled__${due.logical_date.toISOString()}`,
     version_id: versionId,
+    backfill_id: null,
   };
   const params = readParamDefaults(definition.params_schema);
-  await insertRun(
+  const id = await insertRun(
     tx,
     { ...run, run_type: "scheduled", conf: {}, params, note: null, triggered_by: "timetable", user: null },
     definition,
     now,
   );
-  return 1;
+  return id === null ? 0 : 1;
 }
 
 /** What a run without `conf` gets: the defaults of the schema's properties. */

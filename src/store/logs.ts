@@ -45,28 +45,3 @@ export async function appendLogs(
   });
   if (!rows[0]?.allowed) throw failure("attempt_stale", `attempt ${attempt.attempt_id} was replaced, or never started`);
 }
-
-/** The output of a container that could not deliver it itself, in one piece. A repeat changes nothing. */
-export async function keepContainerLog(
-  db: Queryable,
-  attemptId: string,
-  lines: readonly Omit<NewLogLine, "seq">[],
-): Promise<void> {
-  if (lines.length === 0) return;
-  await db.query({
-    name: "keep_container_log",
-    text: `
-      insert into task_log (attempt_id, seq, "timestamp", level, event)
-      select attempt.id, line.seq - 1, line."timestamp", line.level, line.event
-      from attempt, unnest($2::timestamptz[], $3::text[], $4::text[])
-        with ordinality as line ("timestamp", level, event, seq)
-      where attempt.id = $1
-      on conflict do nothing`,
-    values: [
-      attemptId,
-      lines.map((line) => line.timestamp),
-      lines.map((line) => line.level),
-      lines.map((line) => cleanText(line.event)),
-    ],
-  });
-}

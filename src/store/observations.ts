@@ -5,6 +5,7 @@ import { cleanText } from "../core/clean-text.ts";
 import type { Observation } from "../core/observation.ts";
 import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
+import { takeContainerResults } from "./container-results.ts";
 import type { Database, Queryable } from "./database.ts";
 import { assertLease, type Lease } from "./leases.ts";
 import { saveResults } from "./task-results.ts";
@@ -28,11 +29,16 @@ export async function recordObservations(
     if (merged.length > 0) {
       const own = await updateTimelines(tx, merged, now);
       const ours = merged.filter((seen) => own.has(podKey(seen)));
-      await startContainers(tx, ours);
+      await startContainers(tx, ours, now);
       const ended = await recordOutcomes(tx, rules, ours.flatMap(toEnd), now);
       const results = new Map(
         ours.flatMap((seen) => (seen.container ? [[seen.attempt_id, seen.container.result]] : [])),
       );
+      const delivered = await takeContainerResults(
+        tx,
+        ours.flatMap((seen) => (seen.container?.from_file && seen.outcome ? [seen.attempt_id] : [])),
+      );
+      for (const [attemptId, value] of delivered) results.set(attemptId, value);
       await saveResults(
         tx,
         ended.flatMap(({ attempt_id, task_instance_id, after }) => {
@@ -92,14 +98,18 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
         launched_at = coalesce(a.launched_at, $9::timestamptz),
         pod_scheduled_at = coalesce(a.pod_scheduled_at, o.pod_scheduled_at),
         container_started_at = coalesce(a.container_started_at, o.container_started_at),
+        image_pulled_at = coalesce(a.image_pulled_at, o.image_pulled_at),
+        memory_limit = coalesce(o.memory_limit, a.memory_limit),
         waiting_kind = case when a.state in ('running', 'finished') then null else o.waiting_kind end,
         waiting_reason = case when a.state in ('running', 'finished') then null else o.waiting_reason end,
         waiting_since = case when a.state in ('running', 'finished') or o.waiting_kind is null then null
           when a.waiting_kind = o.waiting_kind then a.waiting_since else $9::timestamptz end,
         pod_gone_at = case when o.gone then coalesce(a.pod_gone_at, $9::timestamptz) else a.pod_gone_at end,
         cleaned_at = case when o.gone and a.state = 'finished' then coalesce(a.cleaned_at, $9::timestamptz) else a.cleaned_at end
-      from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[])
-        as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone)
+      from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[],
+        $10::timestamptz[], $11::bigint[])
+        as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone, image_pulled_at,
+          memory_limit)
       where a.id = o.id and a.epoch = o.epoch and (a.pod_uid is null or a.pod_uid = o.pod_uid)
       returning a.id as attempt_id, o.pod_uid`,
     values: [
@@ -112,13 +122,15 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       observations.map(({ waiting }) => (waiting ? cleanText(waiting.reason) : null)),
       observations.map((observation) => observation.gone),
       now,
+      observations.map((observation) => observation.image_pulled_at ?? null),
+      observations.map((observation) => observation.memory_limit ?? null),
     ],
   });
   return new Set(rows.map(podKey));
 }
 
 /** Where there is no worker to say so, the container's start is the attempt's, and what was seen of it is the first sign. */
-async function startContainers(tx: Queryable, observations: readonly Observation[]): Promise<void> {
+async function startContainers(tx: Queryable, observations: readonly Observation[], now: Date): Promise<void> {
   const started = observations.filter((seen) => seen.container !== null && seen.container_started_at !== null);
   if (started.length === 0) return;
   await tx.query({
@@ -130,10 +142,13 @@ async function startContainers(tx: Queryable, observations: readonly Observation
         from unnest($1::uuid[], $2::timestamptz[]) as s (id, at), task_instance t
         where a.id = s.id and t.id = a.task_instance_id and a.epoch = t.epoch and t.state = 'queued'
           and a.state = 'launched' and a.outcome is null
-        returning a.task_instance_id, s.at)
+        returning a.id, a.task_instance_id, s.at),
+      followed as (
+        insert into container_log (attempt_id, next_seq, read_after) select id, 0, $3::timestamptz from started
+        on conflict do nothing)
       update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, s.at)
       from started s where t.id = s.task_instance_id`,
-    values: [started.map((seen) => seen.attempt_id), started.map((seen) => seen.container_started_at)],
+    values: [started.map((seen) => seen.attempt_id), started.map((seen) => seen.container_started_at), now],
   });
 }
 

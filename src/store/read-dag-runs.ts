@@ -18,10 +18,11 @@ export interface VersionRow {
   version_id: number;
   version_number: number;
   bundle_hash: string;
+  repository_commit: string | null;
   version_created_at: Date;
 }
 export const VERSION_COLUMNS =
-  "v.id as version_id, v.version_number, v.bundle_hash, v.created_at as version_created_at";
+  "v.id as version_id, v.version_number, v.bundle_hash, v.repository_commit, v.created_at as version_created_at";
 
 export interface DagRunRow extends VersionRow {
   dag_id: string;
@@ -41,6 +42,7 @@ export interface DagRunRow extends VersionRow {
   triggered_by: string;
   triggering_user_name: string | null;
   reason: string | null;
+  backfill_id: number | null;
 }
 
 export type RunRangeField = "run_after" | "logical_date" | "start_date" | "end_date";
@@ -83,7 +85,7 @@ const ORDER: Record<RunOrderField, string> = {
 
 const COLUMNS = `r.dag_id, r.dag_run_id, r.run_type, r.state, r.logical_date, r.data_interval_start, r.data_interval_end,
   r.run_after, r.queued_at, r.start_date, r.end_date, r.conf, r.params, r.note, r.triggered_by, r.triggering_user_name,
-  r.reason, ${VERSION_COLUMNS}`;
+  r.reason, r.backfill_id, ${VERSION_COLUMNS}`;
 const DETAILS = "join dag_version v on v.id = r.version_id";
 
 export async function listDagRuns(db: Queryable, filter: DagRunFilter): Promise<Page<DagRunRow>> {

@@ -8,6 +8,7 @@ export interface DagRow {
   dag_id: string;
   relative_fileloc: string;
   is_paused: boolean;
+  pause_reason: string | null;
   is_stale: boolean;
   has_import_errors: boolean;
   next_logical_date: Date | null;
@@ -15,6 +16,7 @@ export interface DagRow {
   last_parsed_time: Date;
   version_number: number;
   bundle_hash: string;
+  repository_commit: string | null;
   description: string | null;
   tags: string[];
   schedule: Schedule | null;
@@ -39,8 +41,8 @@ const ORDER: Record<DagOrderField, string> = {
   next_dagrun_run_after: "d.next_run_after",
 };
 
-const COLUMNS = `d.dag_id, d.relative_fileloc, d.is_paused, d.is_stale, d.next_logical_date, d.next_run_after,
-  d.last_parsed_time, v.version_number, v.bundle_hash, f.description, f.tags, f.schedule, f.max_active_runs,
+const COLUMNS = `d.dag_id, d.relative_fileloc, d.is_paused, d.pause_reason, d.is_stale, d.next_logical_date, d.next_run_after,
+  d.last_parsed_time, v.version_number, v.bundle_hash, v.repository_commit, f.description, f.tags, f.schedule, f.max_active_runs,
   f.max_active_tasks, exists (select from import_error e where e.filename = d.relative_fileloc) as has_import_errors`;
 // One jsonb_to_record reads a definition once; each -> would fetch a large one again.
 const FROM = `dag d join dag_version v on v.id = d.current_version_id

@@ -104,7 +104,7 @@ async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituatio
     // Over dag_run_unfinished.
     text: `select count(*) filter (where state = 'running') as running,
         count(*) filter (where state = 'queued' and (run_after, id) < ($2::timestamptz, $3::bigint)) as ahead
-      from dag_run where dag_id = $1 and state in ('queued', 'running')`,
+      from dag_run where dag_id = $1 and state in ('queued', 'running') and backfill_id is null`,
     values: [facts.dag_id, run_after, facts.run_id],
   });
   return { dag_run_id, run_after, state, reason, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };
@@ -184,7 +184,7 @@ async function readAttempt(db: Queryable, attemptId: string): Promise<AttemptSit
     text: `
       select state, executor, namespace, pod_name, hostname, claimed_by, claimed_until, launch_failures, launch_after,
         queued_at, launched_at, pod_scheduled_at, image_pulled_at, container_started_at, started_at, heartbeat_at,
-        finished_at, waiting_kind, waiting_reason, waiting_since, stop_reason, stop_requested_at, outcome, outcome_reason,
+        finished_at, waiting_kind, waiting_reason, waiting_since, last_event, last_event_at, stop_reason, stop_requested_at, outcome, outcome_reason,
         exit_code, error
       from attempt where id = $1`,
     values: [attemptId],

@@ -22,12 +22,15 @@ export async function deleteOldHistory(db: Database, before: Date, signal: Abort
       and not exists (select from dag d where d.current_version_id = v.id)
       and not exists (select from dag_run r where r.version_id = v.id)`,
     values: [before],
+    unhurried: true,
   });
   // A bundle that is being saved at this moment is younger than any retention.
   const bundles = await db.query({
     text: `delete from dag_bundle b where b.created_at < $1 and not exists (select from dag_version v where v.bundle_hash = b.hash)`,
     values: [before],
+    unhurried: true,
   });
+  await db.query({ text: `delete from event_log where "when" < $1`, values: [before] });
   return { runs, versions: versions.rowCount, bundles: bundles.rowCount };
 }
 
@@ -39,6 +42,7 @@ async function deleteRuns(db: Queryable, before: Date): Promise<number> {
         select from attempt a join task_instance t on t.id = a.task_instance_id where t.run_id = r.id and a.cleaned_at is null)
       order by end_date limit ${BATCH} for update skip locked)`,
     values: [before],
+    unhurried: true,
   });
   return rowCount;
 }

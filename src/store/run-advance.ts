@@ -12,6 +12,7 @@ import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
+import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
 import { type Expansion, expandInstance } from "./map-expansion.ts";
 import { endMembers, growCounters, performMoves, readUnblocked, readWaiting } from "./waiting-instances.ts";
@@ -24,7 +25,7 @@ export interface AdvanceCounts extends Record<string, number> {
   ended: number;
 }
 
-interface LockedRun {
+export interface LockedRun {
   id: number;
   version_id: number;
   unfinished: number;
@@ -50,29 +51,35 @@ export async function startQueuedRuns(
       name: "start_queued_runs",
       text: `
         with due as (
-          select r.id, r.dag_id, r.run_after, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
+          select r.id, r.dag_id, r.run_after, r.backfill_id, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
             row_number() over (partition by r.dag_id, r.concurrency_key order by r.run_after, r.id) as key_place
           from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
-          where r.state = 'queued' and r.run_after <= $1 and not d.is_paused),
+            left join backfill b on b.id = r.backfill_id
+          where r.state = 'queued' and r.run_after <= $1 and not d.is_paused and b.is_paused is not true),
         -- Once for each DAG and key: a count for each candidate would make a backlog cost its square.
         active_keys as (
           select dag_id, concurrency_key, count(*) as runs from dag_run
           where state = 'running' and concurrency_key is not null group by dag_id, concurrency_key),
-        active as (select dag_id, count(*) as runs from dag_run where state = 'running' group by dag_id),
+        active as (select dag_id, count(*) as runs from dag_run where state = 'running' and backfill_id is null
+          group by dag_id),
         -- Places are given to those that their key does not hold back.
         candidate as (
-          select u.*, row_number() over (partition by u.dag_id order by u.run_after, u.id) as place
+          select u.*, row_number() over (partition by u.dag_id, u.backfill_id order by u.run_after, u.id) as place
           from due u left join active_keys k using (dag_id, concurrency_key)
           where u.concurrency_key is null or u.key_place <= u.concurrency_limit - coalesce(k.runs, 0)),
         chosen as (
           select c.id from candidate c left join active a using (dag_id)
-          where c.place <= c.max_active_runs - coalesce(a.runs, 0)
+          -- A backfill's runs are made within its own limit.
+          where c.backfill_id is not null or c.place <= c.max_active_runs - coalesce(a.runs, 0)
           order by c.run_after limit $2)
-        update dag_run set state = 'running', start_date = $1, reason = null
-        where id in (select id from chosen) and state = 'queued'
-        returning id, version_id, unfinished`,
+        update dag_run r set state = 'running', start_date = $1, reason = null,
+          timeout_at = $1::timestamptz + v.run_timeout * interval '1 second'
+        from dag_version v where v.id = r.version_id and r.id in (select id from chosen) and r.state = 'queued'
+        returning r.id, r.version_id, r.unfinished`,
       values: [now, limit],
     });
+    // Of a run that people have changed, finished instances are still to be counted.
+    if (rows.length > 0) await notifyWork(tx, "advance");
     for (const run of rows) {
       const { graph } = await versions.loadVersion(tx, run.version_id);
       await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
@@ -103,17 +110,9 @@ export async function advanceNextRun(db: Database, versions: VersionCache, now: 
     const run = rows[0];
     if (!run) return null;
     const { graph } = await versions.loadVersion(tx, run.version_id);
-    const finished = await tx.query<FinishedInstance>({
-      name: "count_finished",
-      text: `update task_instance set counted = true
-        where run_id = $1 and not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')
-        returning task_id, map_index, state`,
-      values: [run.id],
-    });
-    run.unfinished -= finished.rowCount;
-    const waiting = await growCounters(tx, run.id, graph, finished.rows);
+    const { counted, waiting } = await countFinished(tx, run, graph);
     const settled = await settleRun(tx, run, graph, waiting, now);
-    return { runs: 1, counted: finished.rowCount, ...settled };
+    return { runs: 1, counted, ...settled };
   });
 }
 
@@ -157,8 +156,25 @@ export async function endDeadlockedRun(db: Database, versions: VersionCache, now
   });
 }
 
+/** Adds finished instances to their downstream's counters, and takes them off `run.unfinished`. */
+export async function countFinished(
+  tx: Queryable,
+  run: LockedRun,
+  graph: DagGraph,
+): Promise<{ counted: number; waiting: WaitingInstance[] }> {
+  const finished = await tx.query<FinishedInstance>({
+    name: "count_finished",
+    text: `update task_instance set counted = true
+      where run_id = $1 and not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')
+      returning task_id, map_index, state`,
+    values: [run.id],
+  });
+  run.unfinished -= finished.rowCount;
+  return { counted: finished.rowCount, waiting: await growCounters(tx, run.id, graph, finished.rows) };
+}
+
 /** Performs what follows from changed instances until nothing more does. */
-async function settleRun(
+export async function settleRun(
   tx: Queryable,
   run: LockedRun,
   graph: DagGraph,
@@ -214,6 +230,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     text: "update dag_run set state = $2, end_date = $3, reason = $4 where id = $1",
     values: [runId, state, now, reason],
   });
+  if (state === "failed") await pauseAfterFailures(tx, [runId]);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
 }

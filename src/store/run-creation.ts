@@ -7,7 +7,8 @@ import { indexDag } from "../core/graph.ts";
 import { readRunKey } from "../core/task-lane.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
-import { type Database, type Queryable, sqlState } from "./database.ts";
+import type { Database, Queryable } from "./database.ts";
+import { recordEvents } from "./event-log.ts";
 import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -49,35 +50,34 @@ export async function createManualRun(
     const logicalDate = run.logical_date === null ? null : new Date(run.logical_date);
     const runAfter = run.run_after === null ? (logicalDate ?? now) : new Date(run.run_after);
     const runId = run.dag_run_id ?? `manual__${(logicalDate ?? now).toISOString()}`;
-    try {
-      const id = await insertRun(
-        tx,
-        {
-          dag_id: run.dag_id,
-          dag_run_id: runId,
-          version_id: dag.version_id,
-          run_type: "manual",
-          logical_date: logicalDate,
-          data_interval_start: logicalDate,
-          data_interval_end: logicalDate,
-          run_after: runAfter,
-          conf: run.conf,
-          params: run.params,
-          note: run.note,
-          triggered_by: run.triggered_by,
-          user: run.user,
-        },
-        dag.definition,
-        now,
-      );
-      await notifyWork(tx, "runs");
-      return { id, dag_run_id: runId };
-    } catch (error) {
-      if (sqlState(error) !== "23505") throw error;
-      throw failure("already_exists", `DAG "${run.dag_id}" already has a run with id "${runId}" or that logical date`, {
-        cause: error,
-      });
+    const id = await insertRun(
+      tx,
+      {
+        dag_id: run.dag_id,
+        dag_run_id: runId,
+        version_id: dag.version_id,
+        run_type: "manual",
+        backfill_id: null,
+        logical_date: logicalDate,
+        data_interval_start: logicalDate,
+        data_interval_end: logicalDate,
+        run_after: runAfter,
+        conf: run.conf,
+        params: run.params,
+        note: run.note,
+        triggered_by: run.triggered_by,
+        user: run.user,
+      },
+      dag.definition,
+      now,
+    );
+    if (id === null) {
+      throw failure("already_exists", `DAG "${run.dag_id}" already has a run with id "${runId}" or that logical date`);
     }
+    const { dag_id, user: owner, conf } = run;
+    await recordEvents(tx, [{ event: "trigger_dag_run", dag_id, dag_run_id: runId, owner, extra: { conf } }], now);
+    await notifyWork(tx, "runs");
+    return { id, dag_run_id: runId };
   });
 }
 
@@ -86,6 +86,8 @@ export interface NewRun {
   dag_run_id: string;
   version_id: number;
   run_type: RunType;
+  /** The backfill that it is of, in whose limit it counts. */
+  backfill_id: number | null;
   logical_date: Date | null;
   data_interval_start: Date | null;
   data_interval_end: Date | null;
@@ -97,7 +99,13 @@ export interface NewRun {
   user: string | null;
 }
 
-export async function insertRun(tx: Queryable, run: NewRun, definition: DagDefinition, now: Date): Promise<number> {
+/** null: the DAG has a run with this id or logical date, which whoever came first has made. */
+export async function insertRun(
+  tx: Queryable,
+  run: NewRun,
+  definition: DagDefinition,
+  now: Date,
+): Promise<number | null> {
   const { tasks, concurrency } = definition;
   const key = concurrency
     ? readRunKey(concurrency.key, { params: run.params, run: runFacts({ ...run, run_id: run.dag_run_id }) })
@@ -108,15 +116,19 @@ export async function insertRun(tx: Queryable, run: NewRun, definition: DagDefin
     text: `
       with run as (
         insert into dag_run (dag_id, dag_run_id, version_id, run_type, state, logical_date, data_interval_start,
-          data_interval_end, run_after, queued_at, params, conf, note, triggered_by, triggering_user_name, concurrency_key, concurrency_limit, unfinished)
-        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $18, $19, cardinality($15::text[]))
+          data_interval_end, run_after, queued_at, params, conf, note, triggered_by, triggering_user_name,
+          concurrency_key, concurrency_limit, unfinished, backfill_id)
+        values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $18, $19, cardinality($15::text[]),
+          $20)
+        -- A conflict that was an error would end the whole transaction, and with it the runs of other DAGs.
+        on conflict do nothing
         returning id)
       insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
         upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed,
         setup_total, counted)
       select run.id, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, task.setup_total,
         false
-      from run, unnest($15::text[], $16::int[], $17::int[], $20::int[])
+      from run, unnest($15::text[], $16::int[], $17::int[], $21::int[])
         as task (task_id, max_tries, upstream_total, setup_total)
       returning run_id`,
     values: [
@@ -139,10 +151,9 @@ export async function insertRun(tx: Queryable, run: NewRun, definition: DagDefin
       tasks.map((task) => task.upstream.length),
       key,
       key === null ? null : concurrency?.limit,
+      run.backfill_id,
       tasks.map((task) => setups.get(task.task_id)?.length ?? 0),
     ],
   });
-  const row = rows[0];
-  if (!row) throw new Error(`run ${run.dag_run_id} of ${run.dag_id} has no task instances`);
-  return row.run_id;
+  return rows[0]?.run_id ?? null;
 }

@@ -12,11 +12,11 @@ import {
 } from "../core/plan-advance.ts";
 import type { Queryable } from "./database.ts";
 
-const INSTANCE_COLUMNS = `t.id, t.task_id, t.map_index, t.state, t.upstream_total, t.upstream_success, t.upstream_failed,
+export const INSTANCE_COLUMNS = `t.id, t.task_id, t.map_index, t.state, t.upstream_total, t.upstream_success, t.upstream_failed,
   t.upstream_upstream_failed, t.upstream_skipped, t.upstream_removed, t.setup_total, t.setup_success, t.setup_failed,
   t.setup_skipped`;
 
-interface InstanceRow {
+export interface InstanceRow {
   id: string;
   task_id: string;
   map_index: number;
@@ -34,7 +34,7 @@ interface InstanceRow {
 }
 
 /** Without those that wait no more. */
-function toWaiting(rows: readonly InstanceRow[]): WaitingInstance[] {
+export function toWaiting(rows: readonly InstanceRow[]): WaitingInstance[] {
   return rows.flatMap((row) => {
     if (row.state !== null) return [];
     return [

@@ -9,10 +9,13 @@ import type { Service } from "../lifecycle/service.ts";
 import type { Queryable } from "./database.ts";
 
 /** What there is to do, each handled by one loop. */
-export const WAKE_TOPICS = ["runs", "advance", "queue", "launch", "clean", "dags"] as const;
+export const WAKE_TOPICS = ["runs", "advance", "queue", "launch", "stop", "clean", "dags"] as const;
 export type WakeTopic = (typeof WAKE_TOPICS)[number];
 
 const CHANNEL = "windlass";
+const ANSWER_MS = 10_000;
+const PULSE_MS = 30_000;
+const CLOSE_MS = 2_000;
 
 export async function notifyWork(tx: Queryable, ...topics: WakeTopic[]): Promise<void> {
   await tx.query({
@@ -36,17 +39,17 @@ export function createWakeListener({ url, onWake, clock, log }: WakeListenerOpti
   let running: Promise<void> | null = null;
 
   const listen = async (): Promise<void> => {
-    // keepAlive finds a peer that vanished without a word.
     client = new pg.Client({
       connectionString: url,
       application_name: "windlass-listen",
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: ANSWER_MS,
+      query_timeout: ANSWER_MS,
     });
+    const listening = client;
+    const over = new AbortController();
     const ended = new Promise<void>((resolve) => {
-      client?.once("end", resolve);
-      client?.on("error", (error) => {
+      listening.once("end", resolve);
+      listening.on("error", (error) => {
         log.warn({ err: error }, "the wake-up connection broke");
         resolve();
       });
@@ -58,7 +61,23 @@ export function createWakeListener({ url, onWake, clock, log }: WakeListenerOpti
     await client.connect();
     await client.query(`listen ${CHANNEL}`);
     WAKE_TOPICS.forEach(onWake);
-    await ended;
+    await Promise.race([ended, pulse(listening, over.signal)]).finally(() => over.abort());
+  };
+
+  /** Rejects when the server is gone without a word: a connection that only listens would never notice. */
+  const pulse = async (listening: pg.Client, over: AbortSignal): Promise<void> => {
+    while (!over.aborted) {
+      await clock.sleep(PULSE_MS, over);
+      if (!over.aborted) await listening.query("select 1");
+    }
+  };
+
+  /** A server that is gone says no goodbye. */
+  const close = async (): Promise<void> => {
+    const closing = client;
+    const late = setTimeout(() => closing?.connection.stream.destroy(), CLOSE_MS);
+    await closing?.end().catch(() => {});
+    clearTimeout(late);
   };
 
   const run = async (): Promise<void> => {
@@ -70,7 +89,7 @@ export function createWakeListener({ url, onWake, clock, log }: WakeListenerOpti
       } catch (error) {
         log.warn({ err: error }, "cannot listen for wake-ups");
       }
-      await client?.end().catch(() => {});
+      await close();
       if (stopping.signal.aborted) break;
       failures = clock.monotonic() - began > 60_000 ? 1 : failures + 1;
       await clock.sleep(backoffDelay(CALL_BACKOFF, failures), stopping.signal);
@@ -84,7 +103,7 @@ export function createWakeListener({ url, onWake, clock, log }: WakeListenerOpti
     },
     stop: async () => {
       stopping.abort();
-      await client?.end().catch(() => {});
+      await close();
       await running;
     },
   };

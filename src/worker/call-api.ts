@@ -8,7 +8,8 @@ import { backoffDelay, CALL_BACKOFF } from "../lifecycle/backoff.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 
 export type CallResult =
-  | { kind: "ok"; body: string }
+  /** sentAt: of the clock's monotonic time, when the try that was answered was begun. */
+  | { kind: "ok"; body: string; sentAt: number }
   /** 409 attempt_stale: this attempt has been replaced or has ended. */
   | { kind: "stale"; detail: string }
   | { kind: "refused"; status: number; detail: string }
@@ -17,7 +18,7 @@ export type CallResult =
 
 export interface Call {
   method: "POST" | "PUT";
-  action: "start" | "heartbeat" | "logs" | "finish";
+  action: "start" | "heartbeat" | "logs" | "finish" | "result";
   /** Read before every repeat: a heartbeat may have renewed it. */
   token: () => string;
   body: string | null;
@@ -71,10 +72,11 @@ export function createApiCaller(address: string, attemptId: string, clock: Clock
     for (let failures = 1; ; failures += 1) {
       let detail: string;
       let atLeastMs = 0;
-      const left = call.deadline - clock.monotonic();
+      const sentAt = clock.monotonic();
+      const left = call.deadline - sentAt;
       try {
         const answer = await callOnce(call, Math.ceil(Math.max(1, Math.min(CALL_TIMEOUT_MS, left))));
-        if (answer.status < 300 && answer.status >= 200) return { kind: "ok", body: answer.body };
+        if (answer.status < 300 && answer.status >= 200) return { kind: "ok", body: answer.body, sentAt };
         const problem = readProblem(answer.body);
         detail = problem.detail ?? `it answered ${answer.status}`;
         if (answer.status === 409 && problem.code === "attempt_stale") return { kind: "stale", detail };

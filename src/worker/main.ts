@@ -4,12 +4,24 @@
 
 import { writeSync } from "node:fs";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { WORKER_ENVIRONMENT, WORKER_EXIT } from "../contract/worker-process.ts";
+import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT, WORKER_EXIT } from "../contract/worker-process.ts";
 import { systemClock } from "../lifecycle/clock.ts";
+import { deliverResult, waitForEnd } from "./deliver-result.ts";
 import { runAttempt } from "./run-attempt.ts";
 import { superviseAttempt } from "./supervise.ts";
 
-if (isMainThread) {
+if (isMainThread && process.env[RESULT_ENVIRONMENT.file]) {
+  const delivery = {
+    address: readSetting(RESULT_ENVIRONMENT.address),
+    attemptId: readSetting(RESULT_ENVIRONMENT.attempt),
+    token: readSetting(RESULT_ENVIRONMENT.token),
+    file: readSetting(RESULT_ENVIRONMENT.file),
+    messageFile: "/dev/termination-log",
+  };
+  void waitForEnd()
+    .then(() => deliverResult(delivery, systemClock))
+    .then((code) => process.exit(code));
+} else if (isMainThread) {
   const [address, attemptId, launchToken] = [
     readSetting(WORKER_ENVIRONMENT.address),
     readSetting(WORKER_ENVIRONMENT.attempt),

@@ -38,13 +38,12 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
 
   const callApi = createApiCaller(address, attemptId, clock);
   const request: StartRequest = { worker_id: createWorkerId(), hostname: hostname(), pid: process.pid };
-  const sentAt = clock.monotonic();
   const starting = callApi({
     method: "POST",
     action: "start",
     token: () => settings.launchToken,
     body: JSON.stringify(request),
-    deadline: sentAt + START_PATIENCE_MS,
+    deadline: clock.monotonic() + START_PATIENCE_MS,
   });
   // The thread boots (14 ms) while the call is under way.
   const link: SupervisorLink = startSupervisor(settings.entry, address, attemptId, {
@@ -90,7 +89,7 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
     timeoutMs: start.heartbeat_timeout * 1000,
     executionTimeoutMs: start.execution_timeout === null ? null : start.execution_timeout * 1000,
     masked: start.masked ?? [],
-    silentMs: clock.monotonic() - sentAt,
+    silentMs: clock.monotonic() - answer.sentAt,
   });
   token = start.token;
   const { signal } = aborting;

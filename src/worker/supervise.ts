@@ -7,6 +7,7 @@ import { writeSync } from "node:fs";
 import type { MessagePort } from "node:worker_threads";
 import type { FinishRequest, HeartbeatAnswer } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
+import { GAVE_UP } from "../core/last-words.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { createApiCaller } from "./call-api.ts";
 import { endProcess } from "./end-process.ts";
@@ -28,8 +29,9 @@ type Begin = Extract<ToSupervisor, { kind: "begin" }>;
 const GRACE_MS = 10_000;
 /** A main thread that does not even take the message within this is blocked and cannot clean up. */
 const BLOCKED_MS = 1_000;
-/** For the main thread's exit handlers; a worker that may have been replaced already has no time for them. */
+/** For the main thread's exit handlers, and for a slow machine; its successor is 30 s away. */
 const EXIT_GRACE_MS = 5_000;
+/** A worker that may have been replaced already has no time for them. */
 const FENCED_EXIT_MS = 500;
 const FLUSH_MS = 5_000;
 // setTimeout fires at once above it: 24.8 days.
@@ -86,7 +88,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     if (over) return;
     say(detail);
     send({ kind: "abort", cause, reason: detail });
-    leave(WORKER_EXIT[cause], FENCED_EXIT_MS);
+    leave(WORKER_EXIT[cause], cause === "stale" ? FENCED_EXIT_MS : EXIT_GRACE_MS);
   };
 
   const leaveStale = (detail: string) =>
@@ -142,7 +144,6 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
   const beat = async (intervalMs: number): Promise<void> => {
     while (!over) {
       await clock.sleep(intervalMs);
-      const sentAt = clock.monotonic();
       const answer = await callApi({
         method: "PUT",
         action: "heartbeat",
@@ -156,7 +157,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
         lastFault = answer.detail;
         continue;
       }
-      silentSince = sentAt;
+      silentSince = answer.sentAt;
       // The API is ours and as new as the worker that it starts; nothing here is worth zod's 60 ms.
       const heartbeat = JSON.parse(answer.body) as HeartbeatAnswer;
       if (heartbeat.token !== token) send({ kind: "token", token: heartbeat.token });
@@ -171,7 +172,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     if (left > 0) return after(left, watchSilence);
     leaveFenced(
       "unreachable",
-      `no heartbeat reached the API at ${data.address} for ${timeoutMs / 1000} s (${lastFault}), so this attempt may have been replaced; stopping`,
+      `no heartbeat reached the API at ${data.address} for ${timeoutMs / 1000} s (${lastFault}), ${GAVE_UP}`,
     );
   };
 

@@ -8,6 +8,7 @@ import {
 } from "../../test/support/execution-server.ts";
 import { bundleWorker, startWorker, type WorkerBundle, type WorkerProcess } from "../../test/support/worker.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
+import { judgeExit } from "../executors/local-outcome.ts";
 
 let worker: WorkerBundle;
 beforeAll(async () => {
@@ -259,6 +260,28 @@ test.for([
   const { code, stderr } = await it.ended;
   expect(code).toBe(WORKER_EXIT.unreachable);
   expect(stderr).toContain("no heartbeat reached the API");
+});
+
+test("a start that was answered late is as good as any: the silence is counted from the try that was answered", async () => {
+  const until = performance.now() + 1_500;
+  await using it = await run({ run: `return 7;`, heartbeatInterval: 0.2, heartbeatTimeout: 1 }, (server) => {
+    server.intercept = (action) => (action === "start" && performance.now() < until ? 503 : null);
+  });
+  expect((await it.ended).code).toBe(WORKER_EXIT.reported);
+  expect(it.attempt.finishes).toEqual([{ state: "success", result: 7 }]);
+});
+
+test("a worker that fences itself while its task holds the main thread says so, and that it is no fault of the task's", async () => {
+  await using it = await run({
+    run: `await new Promise((next) => setTimeout(next, 400)); for (;;);`,
+    heartbeatInterval: 0.2,
+    heartbeatTimeout: 1,
+  });
+  await it.server.until(() => it.attempt.heartbeats > 0);
+  await it.server.goAway();
+  const { code, stderr } = await it.ended;
+  expect(code).toBeNull();
+  expect(judgeExit(code, "SIGKILL", stderr)).toMatchObject({ kind: "lost" });
 });
 
 test.for([

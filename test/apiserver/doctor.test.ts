@@ -67,20 +67,22 @@ test("an account without a Role is told what it lacks; with the rule that is adv
   expect(find(checks, "kubernetes/clock")?.status).toBe("ok");
   const permissions = find(checks, `kubernetes/${namespace}/permissions`);
   expect(permissions?.status).toBe("problem");
-  for (const verb of ["create", "get", "list", "watch", "delete"]) {
+  for (const verb of ["create", "get", "list", "watch", "patch", "delete"]) {
     expect(permissions?.message).toContain(`(${verb}, pods, ${namespace})`);
   }
   expect(permissions?.message).toContain(`(get, pods/log, ${namespace})`);
+  expect(permissions?.message).toContain(`(list, events, ${namespace})`);
   expect(permissions?.advice).toContain(
-    '{apiGroups: [""], resources: [pods], verbs: [create, get, list, watch, delete]}',
+    '{apiGroups: [""], resources: [pods], verbs: [create, get, list, watch, patch, delete]}',
   );
   expect(find(checks, `kubernetes/${namespace}/security`)?.message).toContain("may not be read");
 
   await call(http, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`, {
     metadata: { name: "tasks" },
     rules: [
-      { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "delete"] },
+      { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "patch", "delete"] },
       { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
+      { apiGroups: [""], resources: ["events"], verbs: ["list"] },
     ],
   });
   await call(http, "POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Executor, LaunchOrder } from "../../src/executors/executor.ts";
 import { createKubernetesExecutor, type KubernetesExecutorOptions } from "../../src/executors/kubernetes-executor.ts";
+import { UNMONITORED } from "../../src/executors/kubernetes-monitor.ts";
 import { isNotFound } from "../../src/kubernetes/kubernetes-error.ts";
 import { getPod } from "../../src/kubernetes/pods.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
@@ -276,7 +277,11 @@ describe("watch", () => {
 
     await setStatus(http, namespace, order.pod_name, terminated(5));
     const verbs: string[] = [];
-    const after = makeExecutor({ ledger, installationId, onRequest: (record) => verbs.push(record.verb) });
+    const after = makeExecutor({
+      ledger,
+      installationId,
+      monitor: { ...UNMONITORED, onRequest: (record) => verbs.push(record.verb) },
+    });
     await after.start();
     await ledger.wait("the end", (seen) => seen.pod_uid === uid && seen.outcome?.exit_code === 5);
     expect(verbs).not.toContain("list");

@@ -52,6 +52,7 @@ function manifest(more: Partial<Parameters<typeof buildPod>[0]> = {}) {
     command: ["windlass", "worker"],
     environment: { WINDLASS_ATTEMPT_ID: order.attempt_id },
     container: null,
+    helper: null,
     template: UNSCHEDULED,
     ...more,
   });

@@ -45,5 +45,5 @@ export async function renderValues(
 
 /** Passwords are other ones at each render. */
 export function maskPasswords(text: string): string {
-  return text.replaceAll(/^ {2}(password|url): [A-Za-z0-9+/=]+$/gm, "  $1: MADE");
+  return text.replaceAll(/^ {2}(password|url|keys): [A-Za-z0-9+/=]+$/gm, "  $1: MADE");
 }

@@ -26,6 +26,8 @@ const WRONG: [values: Record<string, unknown>, message: RegExp][] = [
   [{ database: { existingSecret: "" } }, /database\.existingSecret is empty.*postgresql\.enabled=true/],
   [{ postgresql: { enabled: true } }, /database\.existingSecret and postgresql\.enabled exclude each other/],
   [{ auth: { generatePassword: true } }, /auth\.generatePassword needs a cluster.*auth\.existingSecret/],
+  [{ encryption: { generateKey: true } }, /encryption\.generateKey needs a cluster.*encryption\.existingSecret/],
+  [{ config: { WINDLASS_ENCRYPTION_KEYS: "x" } }, /\/config.*'WINDLASS_ENCRYPTION_KEYS' not allowed/],
   [{ scheduler: { replicas: 2 } }, /dags\.source=emptyDir.*scheduler\.replicas=1/],
   [{ dags: { source: "pvc" } }, /needs dags\.pvc\.existingClaim/],
   [{ dags: { source: "configMap" } }, /needs dags\.configMap\.name/],

@@ -14,7 +14,7 @@ const DAG = `
 import { dag, kubernetesPod, task } from "windlass";
 import * as z from "zod";
 
-const run = <R>(id: string, script: string, more: { skipOnExitCodes?: number[]; retries?: number; executionTimeout?: number } = {}) =>
+const run = <R>(id: string, script: string, more: { skipOnExitCodes?: number[]; retries?: number; executionTimeout?: number; result?: string } = {}) =>
   kubernetesPod<R>(id, { image: "IMAGE", cmds: ["node", "-e", script], retryDelay: 0, ...more });
 
 const transform = run<{ doubled: number; secrets: string[]; args: string[] }>("transform", \`
@@ -27,6 +27,15 @@ const skips = run("skips", "console.log('no file today'); process.exit(99)", { s
 const exits = run("exits", "console.log('out'); console.error('no such table'); process.exit(3)", { retries: 1 });
 const chatty = run("chatty", "for (let n = 0; n < 12000; n += 1) console.log('line ' + n)");
 const sleeps = run("sleeps", "setTimeout(() => {}, 120000)", { executionTimeout: 2 });
+const files = run("files", \`
+  console.log("early");
+  setTimeout(() => {
+    const secrets = Object.keys(process.env).filter((name) => name.startsWith("WINDLASS"));
+    require("fs").writeFileSync("/windlass/result.json", JSON.stringify({ text: "x".repeat(100000), secrets }));
+    console.log("late");
+  }, 6000);
+\`, { result: "/windlass/result.json" });
+const broken = run("broken", "require('fs').writeFileSync('/out/r.json', 'rows: 3')", { result: "/out/r.json" });
 const pulls = kubernetesPod("pulls", { image: "localhost/there-is-no:such-image" });
 
 export default dag("containers", { params: z.object({ n: z.number() }) }, ({ params }) => {
@@ -36,6 +45,8 @@ export default dag("containers", { params: z.object({ n: z.number() }) }, ({ par
   exits();
   chatty();
   sleeps();
+  files();
+  broken();
   pulls();
 });
 `;
@@ -120,11 +131,12 @@ it("carries data in and out, and tells every end apart", async () => {
 
   expect(task("chatty").state).toBe("success");
   const lines = (await log("chatty")).split("\n");
-  expect([lines[0], lines[1], lines.at(-2)]).toEqual([
-    "The log was too long to keep all of it: this is its last part",
-    "line 2000",
-    "line 11999",
-  ]);
+  expect(lines.slice(0, -1)).toEqual(Array.from({ length: 12_000 }, (_, index) => `line ${index}`));
+
+  expect(task("files").state).toBe("success");
+  expect(await result("files")).toEqual({ text: "x".repeat(100_000), secrets: [] });
+  expect(await log("files")).toBe("early\nlate\nThe container exited with code 0");
+  expect(task("broken")).toMatchObject({ state: "failed", reason: expect.stringContaining("is not JSON") });
 
   expect(await outcome("sleeps")).toMatchObject({ kind: "timed_out" });
   expect(await outcome("pulls")).toMatchObject({

@@ -15,6 +15,7 @@ import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { createPostgresObjects } from "../../src/store/postgres-objects.ts";
 import { LOG_START, readTryLog } from "../../src/store/try-log.ts";
+import { keepContainerResult } from "../../src/store/container-results.ts";
 import { recordObservations } from "../../src/store/observations.ts";
 import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
@@ -56,6 +57,7 @@ beforeEach(async () => {
     holder: "test",
     newId: () => "unused",
     issueLaunchToken: async () => "a token",
+    issueResultToken: async () => "a result token",
     limits: {
       parallelism: 100,
       launch: 600,
@@ -173,8 +175,10 @@ describe("an attempt without a worker", () => {
         arguments: null,
         env: { STAGE: "test" },
         skip_on_exit_codes: [99],
+        result_file: null,
         active_deadline: null,
       },
+      result_token: null,
     });
     await see(order, { waiting: { kind: "starting", reason: "it is pulling" } });
     expect(await instance("a")).toMatchObject({ state: "queued", start_date: null });
@@ -198,6 +202,15 @@ describe("an attempt without a worker", () => {
     expect(await instance("a")).toMatchObject({ state: "success", start_date: new Date(STARTED) });
     const { rows } = await store.db.query<{ value: Json }>({ text: "select value from task_result" });
     expect(rows).toEqual([{ value: 1 }]);
+  });
+
+  it("takes the result that its helper has delivered", async () => {
+    const order = await launchOne();
+    await keepContainerResult(store.db, order, { rows: 5 });
+    await see(order, { outcome: outcomeOf("success"), container: { result: null, from_file: true } });
+    const { rows } = await store.db.query<{ value: Json }>({ text: "select value from task_result" });
+    expect(rows).toEqual([{ value: { rows: 5 } }]);
+    await expect(keepContainerResult(store.db, order, 1)).rejects.toMatchObject({ code: "attempt_stale" });
   });
 
   it("may skip, which leaves no result", async () => {

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { waitForSchema } from "../../src/cli/wait-for-schema.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { migrate } from "../../src/store/migrate.ts";
+import { checkSchema, migrate } from "../../src/store/migrate.ts";
 import { createFastClock } from "../support/fast-clock.ts";
 import { createEmptyDatabase, type TestDatabase } from "../support/postgres.ts";
 
@@ -85,8 +85,27 @@ describe("waiting for the schema", () => {
     }
   });
 
-  it("does not wait for what will not come: a schema that is newer", async () => {
+  it("works with the additions of a newer release, and says so", async () => {
     await writeFile(join(folder, "0002_two.sql"), "create table two ();");
+    await migrate(db, folder, systemClock.now(), pino({ level: "silent" }));
+    await rm(join(folder, "0002_two.sql"));
+    expect(await waitForSchema(db, log, { folder })).toBe(true);
+    expect(said.join()).toContain("0002_two.sql");
+    expect(await migrate(db, folder, systemClock.now(), pino({ level: "silent" }))).toEqual({ applied: 0 });
+  });
+
+  it("brings a database of release 0.1 up to date, which notes less of its migrations", async () => {
+    await migrate(db, folder, systemClock.now(), pino({ level: "silent" }));
+    await db.query({ text: "alter table migration drop column compatible_from" });
+    expect(await waitForSchema(db, log, { folder })).toBe(true);
+    await writeFile(join(folder, "0002_two.sql"), "create table two ();");
+    await expect(checkSchema(db, folder)).rejects.toMatchObject({ code: "schema_older" });
+    expect(await migrate(db, folder, systemClock.now(), pino({ level: "silent" }))).toEqual({ applied: 1 });
+    expect(await checkSchema(db, folder)).toEqual({ ahead: [] });
+  });
+
+  it("does not wait for what will not come: a schema that this release cannot work with", async () => {
+    await writeFile(join(folder, "0002_two.sql"), "-- compatible-from: 0002\ndrop table one;");
     await migrate(db, folder, systemClock.now(), pino({ level: "silent" }));
     await rm(join(folder, "0002_two.sql"));
     await expect(waitForSchema(db, log, { folder })).rejects.toMatchObject({ code: "schema_newer" });

@@ -132,6 +132,7 @@ export function makeOrder(namespace: string, more: Partial<LaunchOrder> = {}): L
     namespace,
     pod_name: podName("sum", "extract", attemptId),
     pod: null,
+    memory_floor: null,
     work: { kind: "worker", launch_token: "one-time" },
     ...more,
   };

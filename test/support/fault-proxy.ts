@@ -23,7 +23,8 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-export async function startFaultProxy(host: string, port: number): Promise<FaultProxy> {
+/** @param port asked for each connection when it is a function: of a server that moves, or of one among several */
+export async function startFaultProxy(host: string, port: number | (() => number)): Promise<FaultProxy> {
   const pairs = new Set<{ near: Socket; far: Socket; swallow: boolean }>();
   let accepted = 0;
   let mostOpen = 0;
@@ -38,7 +39,7 @@ export async function startFaultProxy(host: string, port: number): Promise<Fault
       near.resetAndDestroy();
       return;
     }
-    const far = connect(port, host);
+    const far = connect(typeof port === "number" ? port : port(), host);
     const pair = { near, far, swallow: false };
     let asked = false;
     pairs.add(pair);

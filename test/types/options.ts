@@ -37,6 +37,11 @@ export const accepted = [
 export const dags = [
   dag("preset", { schedule: "@daily", timezone: "Europe/Paris", start: "2026-01-01", catchup: true }, build),
   dag("dates", { schedule: "0 6 * * *", start: Temporal.Now.instant(), end: new Date() }, build),
+  dag("once", { schedule: "@once", start: "2026-01-01", runTimeout: "2h", maxConsecutiveFailedRuns: 3 }, build),
+  dag("several", { schedule: ["0 6 * * *", "@weekly"], intervals: "previous", jitter: "5m" }, build),
+  dag("interval", { schedule: { every: "90m" } }, build),
+  dag("times", { schedule: { times: ["2026-01-01", new Date(), Temporal.Now.instant()] } }, build),
+  dag("timetable", { schedule: { timetable: (after) => after.add({ hours: 36 }) } }, build),
   dag("manual", { schedule: null, tags: ["a"], paused: true, defaults: { retries: 1, pod: { image: "x" } } }, build),
 ];
 
@@ -97,6 +102,20 @@ export const refused = () => {
   empty("empty", { retries: 3 });
   // @ts-expect-error a misspelt option of a DAG
   dag("option", { scheduel: "@daily" }, build);
+  // @ts-expect-error a field too few
+  dag("cron", { schedule: "0 6 * *" }, build);
+  // @ts-expect-error a misspelt preset
+  dag("preset", { schedule: "@dayly" }, build);
+  // @ts-expect-error a cron expression without fields among several
+  dag("crons", { schedule: ["0 6 * * *", "daily"] }, build);
+  // @ts-expect-error an interval with an unknown unit
+  dag("every", { schedule: { every: "2 hours" } }, build);
+  // @ts-expect-error two schedules in one
+  dag("two", { schedule: { every: "2h", times: [] } }, build);
+  // @ts-expect-error a timetable that answers with a number
+  dag("timetable", { schedule: { timetable: () => 5 } }, build);
+  // @ts-expect-error unknown intervals
+  dag("intervals", { schedule: "@daily", intervals: "next" }, build);
   // @ts-expect-error params that are no object
   dag("params", { params: z.string() }, build);
   // @ts-expect-error a start that is no moment

@@ -84,7 +84,7 @@
     {{- end }}
   ports:
     - {name: git-sync, containerPort: 8082}
-  # Fails while the last sync is too long ago.
+  # Answers once there was a first sync.
   livenessProbe:
     httpGet: {path: /, port: git-sync}
     initialDelaySeconds: 30
@@ -92,7 +92,9 @@
     timeoutSeconds: 5
     failureThreshold: 20
   securityContext:
-    {{- toYaml .Values.containerSecurityContext | nindent 4 }}
+    {{- $own := dict }}
+    {{- if not (kindIs "invalid" $git.uid) }}{{ $own = dict "runAsUser" $git.uid "runAsGroup" $git.uid }}{{ end }}
+    {{- toYaml (merge (dict) $own .Values.containerSecurityContext) | nindent 4 }}
   resources:
     {{- toYaml $git.resources | nindent 4 }}
   volumeMounts:

@@ -23,6 +23,19 @@
 {{- if .Values.auth.existingSecret }}{{ .Values.auth.secretKey }}{{ else }}password{{ end -}}
 {{- end }}
 
+{{- /* Empty: variables and connections cannot be stored. */}}
+{{- define "windlass.encryptionSecret" -}}
+{{- if .Values.encryption.existingSecret -}}
+{{- .Values.encryption.existingSecret -}}
+{{- else if .Values.encryption.generateKey -}}
+{{- printf "%s-encryption" (include "windlass.fullname" .) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "windlass.encryptionKey" -}}
+{{- if .Values.encryption.existingSecret }}{{ .Values.encryption.secretKey }}{{ else }}keys{{ end -}}
+{{- end }}
+
 {{- /* What every role is told. */}}
 {{- define "windlass.environment" -}}
 - name: WINDLASS_DATABASE_URL
@@ -50,11 +63,12 @@ it cannot be read, and for the chart's own Secrets, which never change. Takes ro
 {{- end -}}
 {{- end }}
 
-{{- /* The random value under `key` of a Secret that the chart keeps: made once, then read back. Takes root, name, key. */}}
+{{- /* The random value under `key` of a Secret that the chart keeps: made once, then read back. Takes root, name, key; with
+bytes, base64 of so many. */}}
 {{- define "windlass.keptPassword" -}}
 {{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}
 {{- $kept := get ($secret.data | default dict) .key -}}
-{{- if $kept }}{{ $kept | b64dec }}{{ else }}{{ randAlphaNum 24 }}{{ end -}}
+{{- if $kept }}{{ $kept | b64dec }}{{ else if .bytes }}{{ randBytes (int .bytes) }}{{ else }}{{ randAlphaNum 24 }}{{ end -}}
 {{- end }}
 
 {{- /* True where a cluster answers: without one, only groups and versions are known, no kinds. */}}

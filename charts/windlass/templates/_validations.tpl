@@ -11,6 +11,9 @@
 {{- if and $v.auth.generatePassword (not $v.auth.existingSecret) (not (include "windlass.hasCluster" .)) -}}
   {{- $faults = append $faults "auth.generatePassword needs a cluster to read the password back from: set auth.existingSecret, or auth.generatePassword=false, with which the API prints one in its first log" -}}
 {{- end -}}
+{{- if and $v.encryption.generateKey (not $v.encryption.existingSecret) (not (include "windlass.hasCluster" .)) -}}
+  {{- $faults = append $faults "encryption.generateKey needs a cluster to read the key back from: set encryption.existingSecret" -}}
+{{- end -}}
 {{- if and $v.postgresql.enabled (not (include "windlass.hasCluster" .)) -}}
   {{- $faults = append $faults "postgresql.enabled makes a password that has to be read back from the cluster: use database.existingSecret where charts are rendered without one" -}}
 {{- end -}}

@@ -76,7 +76,7 @@ function parseParams(text: string): JsonObject {
   return parsed as JsonObject;
 }
 
-async function loadDag(file: string, dagId: string | null): Promise<{ dag: CompiledDag; bundle: Bundle }> {
+export async function loadDag(file: string, dagId: string | null): Promise<{ dag: CompiledDag; bundle: Bundle }> {
   const path = resolve(file);
   await access(path).catch((error: unknown) => {
     throw failure("invalid_request", `there is no file ${path} to read`, { cause: error });

@@ -3,6 +3,7 @@
 import { isFailure, messageOf } from "../../core/errors.ts";
 import { readPodTemplate } from "../compose-executor.ts";
 import { type Configuration, type Environment, readConfiguration } from "../configuration.ts";
+import { loadPodPolicy } from "../pod-policy-file.ts";
 import { type Check, ok, problem, warning } from "./check.ts";
 
 /** The configuration without the settings that are wrong; those then have their defaults. */
@@ -40,6 +41,12 @@ export async function checkPodSettings(configuration: Configuration): Promise<Ch
       checks.push(ok("configuration/pod-template", "the file of WINDLASS_POD_TEMPLATE holds a Pod"));
   } catch (error) {
     checks.push(problem("configuration/pod-template", messageOf(error), "correct the file or its path"));
+  }
+  try {
+    if ((await loadPodPolicy(configuration.WINDLASS_POD_POLICY)) !== null)
+      checks.push(ok("configuration/pod-policy", "the module of WINDLASS_POD_POLICY exports a function"));
+  } catch (error) {
+    checks.push(problem("configuration/pod-policy", messageOf(error), "correct the module or its path"));
   }
   return checks;
 }

@@ -48,8 +48,9 @@ export function judgeVersion(major: number): Check {
 
 async function checkSchemaVersion(db: Database): Promise<Check> {
   try {
-    await checkSchema(db, MIGRATIONS);
-    return ok("database/schema", "the schema is this release's");
+    const { ahead } = await checkSchema(db, MIGRATIONS);
+    if (ahead.length === 0) return ok("database/schema", "the schema is this release's");
+    return ok("database/schema", `the schema is a newer release's (${ahead.join(", ")}), which this one works with`);
   } catch (error) {
     if (!isFailure(error)) throw error;
     return problem("database/schema", error.message, "scheduler and API do not start until that is done");

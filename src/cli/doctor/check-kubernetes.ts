@@ -6,7 +6,7 @@ import { createKubernetesHttp } from "../../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../../kubernetes/in-cluster.ts";
 import { kubeconfigCredentials, type KubeconfigOptions } from "../../kubernetes/kubeconfig.ts";
 import { readNamespace } from "../../kubernetes/namespace-level.ts";
-import { findMissingPermissions, type Permission } from "../../kubernetes/permissions.ts";
+import { describeMissing, findMissingPermissions, type Permission } from "../../kubernetes/permissions.ts";
 import { textAt } from "../../kubernetes/read-json.ts";
 import type { Clock } from "../../lifecycle/clock.ts";
 import type { Logger } from "../../lifecycle/log.ts";
@@ -82,14 +82,6 @@ async function checkNamespace(http: KubernetesHttp, namespace: string): Promise<
 export function judgePermissions(namespace: string, missing: readonly Permission[]): Check {
   const check = `kubernetes/${namespace}/permissions`;
   if (missing.length === 0) return ok(check, "all that the executor needs is allowed");
-  const named = missing.map(({ verb, resource }) => `(${verb}, ${resource}, ${namespace})`).join(", ");
-  const rules = [...Map.groupBy(missing, ({ resource }) => resource)].map(
-    ([resource, group]) =>
-      `{apiGroups: [""], resources: [${resource}], verbs: [${group.map(({ verb }) => verb).join(", ")}]}`,
-  );
-  return problem(
-    check,
-    `missing as (verb, resource, namespace): ${named}`,
-    `bind a Role in namespace "${namespace}" with the rule ${rules.join(" and ")}`,
-  );
+  const { message, advice } = describeMissing(namespace, missing);
+  return problem(check, message, advice);
 }

@@ -22,12 +22,22 @@ export function kubectl(namespace: string, ...args: string[]): Promise<string> {
 
 export async function createRestrictedNamespace(http: KubernetesHttp): Promise<string> {
   const name = await createNamespace(http);
+  await restrictNamespace(http, name);
+  return name;
+}
+
+export async function restrictNamespace(http: KubernetesHttp, name: string): Promise<void> {
   const labels = Object.fromEntries(
     ["enforce", "warn"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
   );
   await call(http, "PATCH", `/api/v1/namespaces/${name}`, { metadata: { labels } });
-  return name;
 }
+
+/** See next-image; unset on a cluster that has none. */
+export const nextImage = process.env["WINDLASS_TEST_NEXT_IMAGE"];
+
+/** See git-image; also the sidecar, in the place of git-sync. */
+export const gitImage = process.env["WINDLASS_TEST_GIT_IMAGE"];
 
 /** Values that name the images as this cluster has them. */
 export function imageValues(): string[] {
@@ -41,19 +51,20 @@ export function imageValues(): string[] {
   return values;
 }
 
-function splitImage(image: string): [repository: string, tag: string] {
+export function splitImage(image: string): [repository: string, tag: string] {
   const colon = image.lastIndexOf(":");
   return [image.slice(0, colon), image.slice(colon + 1)];
 }
 
-/** `helm install` or `helm upgrade`, until all of it is ready. Returns the notes; whatever the API server warns of is an error. */
+/** `helm install`, `upgrade` or `rollback` to the revision before, until all of it is ready. Returns the notes; whatever the API server warns of is an error. */
 export async function runHelm(
-  verb: "install" | "upgrade",
+  verb: "install" | "upgrade" | "rollback",
   namespace: string,
   release: string,
   values: readonly string[],
 ): Promise<string> {
-  const args = [verb, release, CHART, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
+  const what = verb === "rollback" ? [release] : [release, CHART];
+  const args = [verb, ...what, "--namespace", namespace, "--wait", "--timeout", TIMEOUT];
   if (verb === "upgrade") args.push("--reset-then-reuse-values");
   const { code, stdout, stderr } = await runCommand("helm", [...args, ...values.flatMap((value) => ["--set", value])]);
   if (code !== 0) {

@@ -1,0 +1,64 @@
+// What the Kubernetes executor tells Prometheus.
+
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { KubernetesMonitor } from "../executors/kubernetes-monitor.ts";
+
+export function monitorKubernetes(registry: Registry): KubernetesMonitor {
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Counter({ name: `windlass_kubernetes_${name}`, help, labelNames, registers: [registry] });
+  const requests = counter(
+    "requests_total",
+    "Calls to the Kubernetes API by verb, resource and status code; 0 is a call without an answer",
+    ["verb", "resource", "code"],
+  );
+  const seconds = new Histogram({
+    name: "windlass_kubernetes_request_duration_seconds",
+    help: "Duration of calls to the Kubernetes API; of a watch, until its headers came",
+    labelNames: ["verb", "resource"],
+    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+    registers: [registry],
+  });
+  const limits = new Gauge({
+    name: "windlass_kubernetes_concurrency_limit",
+    help: "Calls to the Kubernetes API that may be under way at once; it falls while the API server is overloaded",
+    labelNames: ["lane"],
+    registers: [registry],
+  });
+  const overloads = counter("throttled_total", "Answers by which the API server said that it is overloaded", ["lane"]);
+  const watches = counter("watch_restarts_total", "Watches that ended, by how: each is followed by another", [
+    "namespace",
+    "ending",
+  ]);
+  const lists = counter("relists_total", "Lists of all pods, by why the watch could not go on from its position", [
+    "namespace",
+    "cause",
+  ]);
+  const leases = counter("lease_changes_total", "Times that this process got, or lost, the right to watch", [
+    "namespace",
+    "change",
+  ]);
+  const podSeconds = (name: string, help: string) =>
+    new Histogram({
+      name: `windlass_pod_${name}_duration_seconds`,
+      help,
+      buckets: [1, 2, 5, 10, 30, 60, 120, 300, 900, 1_800],
+      registers: [registry],
+    });
+  const scheduling = podSeconds("scheduling", "From a pod's creation until a node has it; whole seconds");
+  const starting = podSeconds("start", "From a pod's creation until its main container runs; whole seconds");
+  return {
+    onRequest: ({ verb, resource, code, seconds: took }) => {
+      requests.inc({ verb, resource, code });
+      seconds.observe({ verb, resource }, took);
+    },
+    onLimit: (lane, limit) => limits.set({ lane }, limit),
+    onOverload: (lane) => overloads.inc({ lane }),
+    onWatchEnd: (namespace, ending) => watches.inc({ namespace, ending }),
+    onList: (namespace, cause) => lists.inc({ namespace, cause }),
+    onLease: (namespace, change) => leases.inc({ namespace, change }),
+    onPodStarted: (scheduled, started) => {
+      scheduling.observe(scheduled);
+      starting.observe(started);
+    },
+  };
+}

@@ -1,0 +1,228 @@
+// The tables of who may do what, and what clearing, marking and running again change.
+
+import { describe, expect, it, test } from "vitest";
+import { dagOf, taskOf } from "../../test/support/store-bundle.ts";
+import { ALLOWED_ON_INSTANCE, ALLOWED_ON_RUN } from "./allowed-actions.ts";
+import { indexDag } from "./graph.ts";
+import type { InstanceSnapshot, RunSnapshot } from "./intervention.ts";
+import { type ClearRequest, planClear } from "./plan-clear.ts";
+import { planMark, planRunMark } from "./plan-mark.ts";
+import { planRerun } from "./plan-rerun.ts";
+import { isFinishedTaskState, type TaskState } from "./states.ts";
+import { cancelledBecause, decideStop, judgeStopped } from "./stop-attempt.ts";
+
+const GRAPH = indexDag(
+  dagOf("d", [taskOf("a", [], { retries: 2 }), taskOf("b", ["a"]), taskOf("c", ["b"]), taskOf("side")]),
+);
+
+function instanceOf(task_id: string, state: TaskState | null, more: Partial<InstanceSnapshot> = {}): InstanceSnapshot {
+  const { map_index = -1 } = more;
+  return {
+    id: `${task_id}${map_index}`,
+    task_id,
+    map_index,
+    state,
+    try_number: 1,
+    max_tries: 1,
+    attempt: null,
+    ...more,
+  };
+}
+const RUNNING = { attempt: { attempt_id: "x", state: "running" as const } };
+const QUEUED = { attempt: { attempt_id: "x", state: "queued" as const } };
+
+const runOf = (instances: InstanceSnapshot[], state: RunSnapshot["state"] = "running"): RunSnapshot => ({
+  id: 1,
+  dag_id: "d",
+  dag_run_id: "r",
+  state,
+  version_id: 1,
+  graph: GRAPH,
+  instances,
+});
+const ENDED = [
+  instanceOf("a", "success"),
+  instanceOf("b", "failed"),
+  instanceOf("c", "upstream_failed"),
+  instanceOf("side", "skipped"),
+];
+const REQUEST: ClearRequest = {
+  tasks: [{ task_id: "b", map_index: null }],
+  upstream: false,
+  downstream: false,
+  only_failed: false,
+  only_running: false,
+  newest: null,
+  reason: "cleared by ada",
+};
+const changesOf = (plan: { changes: { task_id: string; from: TaskState | null; to: TaskState | null }[] }) =>
+  plan.changes.map(({ task_id, from, to }) => `${task_id}: ${from ?? "none"} → ${to ?? "none"}`);
+
+describe("clearing", () => {
+  const all = [...GRAPH.tasks.keys()].map((task_id) => ({ task_id, map_index: null }));
+  it.each<[string, Partial<ClearRequest>, string[]]>([
+    ["one", {}, ["b: failed → none"]],
+    ["with upstream", { upstream: true }, ["a: success → none", "b: failed → none"]],
+    ["with downstream", { downstream: true }, ["b: failed → none", "c: upstream_failed → none"]],
+    ["only what failed", { tasks: all, only_failed: true }, ["b: failed → none", "c: upstream_failed → none"]],
+    ["only what runs", { tasks: all, only_running: true }, []],
+    ["everything", { tasks: null }, ENDED.map(({ task_id, state }) => `${task_id}: ${state} → none`)],
+    ["what there is not", { tasks: [{ task_id: "z", map_index: null }] }, []],
+  ])("%s", (_, change, expected) => {
+    const plan = planClear(runOf(ENDED, "failed"), { ...REQUEST, ...change });
+    expect(changesOf(plan)).toEqual(expected);
+    expect(plan.run_to).toBe(expected.length > 0 ? "queued" : null);
+  });
+
+  it("grants the policy's tries on top of those that were had", () => {
+    const run = runOf([instanceOf("a", "failed", { try_number: 3, max_tries: 3 })], "failed");
+    expect(planClear(run, { ...REQUEST, tasks: null }).changes[0]?.max_tries).toBe(6);
+  });
+
+  it.each([
+    ["running", RUNNING, "restarting"],
+    ["queued", QUEUED, null],
+    ["failed", RUNNING, "restarting"],
+    ["up_for_retry", {}, null],
+  ] as const)("of %s ends the attempt that there is", (state, more, to) => {
+    const [change] = planClear(runOf([instanceOf("b", state, more)]), REQUEST).changes;
+    expect(change).toMatchObject({ to, stop: "attempt" in more ? more.attempt : null });
+  });
+
+  it("takes one instance of a mapped task, and all of those below", () => {
+    const mapped = [0, 1, 2].map((map_index) => instanceOf("b", "success", { map_index }));
+    const run = runOf([instanceOf("a", "success"), ...mapped, instanceOf("c", "success")]);
+    const plan = planClear(run, { ...REQUEST, tasks: [{ task_id: "b", map_index: 1 }], downstream: true });
+    expect(plan.changes.map(({ id }) => id)).toEqual(["b1", "c-1"]);
+    expect(planClear(run, REQUEST).changes.map(({ id }) => id)).toEqual(["b0", "b1", "b2"]);
+  });
+
+  it("at a newer version removes what vanished, adds what is new, and revives what is back", () => {
+    const graph = indexDag(dagOf("d", [taskOf("a"), taskOf("new", ["a"]), taskOf("back", ["a"])]));
+    const run = runOf([...ENDED, instanceOf("back", "removed")], "failed");
+    const plan = planClear(run, {
+      ...REQUEST,
+      tasks: [{ task_id: "new", map_index: null }],
+      newest: { version_id: 2, graph },
+    });
+    expect(plan.move?.added).toEqual(["new"]);
+    expect(plan.run_to).toBe("queued");
+    expect(changesOf(plan)).toEqual([
+      "b: failed → removed",
+      "c: upstream_failed → removed",
+      "side: skipped → removed",
+      "back: removed → none",
+    ]);
+    expect(planClear(run, { ...REQUEST, newest: { version_id: 1, graph: GRAPH } }).move).toBeNull();
+  });
+});
+
+describe("marking", () => {
+  it.each([
+    ["success", ["b: failed → success", "c: upstream_failed → none"], "queued"],
+    ["skipped", ["b: failed → skipped", "c: upstream_failed → none"], "queued"],
+    ["failed", [], null],
+  ] as const)("%s", (as, expected, runTo) => {
+    const plan = planMark(runOf(ENDED, "failed"), { ...REQUEST, tasks: [{ task_id: "b", map_index: null }], as });
+    expect(changesOf(plan)).toEqual(expected);
+    expect(plan.run_to).toBe(runTo);
+  });
+
+  it.each([
+    ["failed", ["a: running → failed", "b: none → skipped", "c: scheduled → skipped", "side: up_for_retry → failed"]],
+    [
+      "success",
+      ["a: running → success", "b: none → success", "c: scheduled → success", "side: up_for_retry → success"],
+    ],
+  ] as const)("a run %s", (state, expected) => {
+    const run = runOf([
+      instanceOf("a", "running", RUNNING),
+      instanceOf("b", null),
+      instanceOf("c", "scheduled"),
+      instanceOf("side", "up_for_retry"),
+    ]);
+    const plan = planRunMark(run, state, "by ada");
+    expect(changesOf(plan)).toEqual(expected);
+    expect(plan).toMatchObject({ run_to: state, run_by: "forced" });
+    expect(plan.changes[0]?.stop).toEqual(RUNNING.attempt);
+  });
+
+  it("a run does not touch what has ended as it should", () => {
+    expect(changesOf(planRunMark(runOf(ENDED, "failed"), "success", "by ada"))).toEqual([
+      "b: failed → success",
+      "c: upstream_failed → success",
+    ]);
+    expect(changesOf(planRunMark(runOf(ENDED), "failed", "by ada"))).toEqual([]);
+  });
+});
+
+describe("what is allowed", () => {
+  test.each(Object.entries(ALLOWED_ON_INSTANCE))("on %s is what changes something", (name, allowed) => {
+    const state = name === "no_status" ? null : (name as TaskState);
+    const run = runOf([instanceOf("b", state)]);
+    const tasks = REQUEST.tasks ?? [];
+    expect(planClear(run, REQUEST).changes.length > 0).toBe(allowed.includes("clear"));
+    for (const as of ["success", "failed", "skipped"] as const) {
+      expect(planMark(run, { ...REQUEST, tasks, as }).changes.length > 0).toBe(allowed.includes(`mark_${as}`));
+      if (state === as) expect(allowed).not.toContain(`mark_${as}`);
+    }
+    expect(planMark(run, { ...REQUEST, tasks, as: "cancelled" }).changes.length > 0).toBe(allowed.includes("cancel"));
+    // What has ended cannot be cancelled, all else can.
+    expect(allowed.includes("cancel")).toBe(!isFinishedTaskState(state));
+  });
+
+  test.each(Object.entries(ALLOWED_ON_RUN))("on a run that is %s", (state, allowed) => {
+    const hasEnded = state === "success" || state === "failed";
+    expect(allowed.includes("delete")).toBe(hasEnded);
+    expect(allowed.includes("cancel")).toBe(!hasEnded);
+    expect(allowed).not.toContain(`mark_${state}`);
+  });
+});
+
+describe("running again from a task", () => {
+  it.each([
+    [["b"], ["a", "side"], ["b", "c"]],
+    [["a"], ["side"], ["a", "b", "c"]],
+    [["c"], ["a", "side"], ["b", "c"]],
+    [["side"], ["a"], ["side", "b", "c"]],
+  ])("%j takes over %j and executes %j", (chosen, taken, executed) => {
+    const plan = planRerun(runOf(ENDED, "failed"), GRAPH, chosen);
+    expect(plan.taken.map(({ task_id }) => task_id)).toEqual(taken);
+    expect(plan.executed).toEqual(executed);
+  });
+
+  it("takes over nothing below what is executed, nor mapped tasks", () => {
+    const mapped = runOf([
+      instanceOf("a", "success", { map_index: 0 }),
+      instanceOf("b", "success"),
+      instanceOf("c", "success"),
+    ]);
+    expect(planRerun(mapped, GRAPH, ["c"]).taken).toEqual([]);
+  });
+});
+
+describe("an unwanted attempt", () => {
+  const now = new Date("2026-03-01T12:00:00Z");
+  const later = new Date(now.getTime() + 1);
+  it.each([
+    ["queued", null, "end"],
+    ["launching", later, "wait"],
+    ["launching", now, "end"],
+    ["launched", null, "remove"],
+    ["running", null, "remove"],
+  ] as const)("that is %s, claimed until %s: %s", (state, claimed_until, step) => {
+    expect(decideStop({ state, claimed_until }, now)).toBe(step);
+  });
+
+  it.each([
+    ["success", "success"],
+    ["skipped", "skipped"],
+    ["task_failed", "cancelled"],
+    ["deleted", "cancelled"],
+    ["lost", "cancelled"],
+  ] as const)("that ended as %s is %s", (kind, expected) => {
+    const outcome = { ...cancelledBecause("seen"), kind };
+    expect(judgeStopped(outcome, "cancelled by ada").kind).toBe(expected);
+    expect(judgeStopped(outcome, null)).toEqual(outcome);
+  });
+});

@@ -1,0 +1,87 @@
+// Marking: a person says how instances, or a whole run, have ended. Attempts under way are ended; downstream counts what was
+// said. Below a success or a skip, instances that never ran because of a failure above are judged anew.
+
+import { allowedOnInstance, type InstanceAction } from "./allowed-actions.ts";
+import {
+  type ChosenTask,
+  type InstanceChange,
+  type InstanceSnapshot,
+  isSelected,
+  reach,
+  type RunPlan,
+  type RunSnapshot,
+  selectTasks,
+  type Spread,
+} from "./intervention.ts";
+import { clearOf, placeOf } from "./plan-clear.ts";
+import { isFinishedTaskState, type TaskState } from "./states.ts";
+
+export const MARKS = ["success", "failed", "skipped"] as const;
+export type Mark = (typeof MARKS)[number];
+
+export interface MarkRequest extends Spread {
+  tasks: readonly ChosenTask[];
+  /** cancelled: failed, for what has not ended. */
+  as: Mark | "cancelled";
+  reason: string;
+}
+
+const ACTION: Record<MarkRequest["as"], InstanceAction> = {
+  success: "mark_success",
+  failed: "mark_failed",
+  skipped: "mark_skipped",
+  cancelled: "cancel",
+};
+
+export function planMark(run: RunSnapshot, request: MarkRequest): RunPlan {
+  const selection = selectTasks(run.graph, request.tasks, request);
+  const state = request.as === "cancelled" ? "failed" : request.as;
+  const marked = run.instances
+    .filter((one) => isSelected(selection, one) && allowedOnInstance(one.state).includes(ACTION[request.as]))
+    .map((one) => markOf(one, state, request.reason));
+  const revived = state === "failed" ? [] : planRevival(run, marked, request.reason);
+  const changes = [...marked, ...revived];
+  const hasEnded = run.state === "success" || run.state === "failed";
+  const unfinished = revived.length > 0;
+  return {
+    run,
+    changes,
+    run_to: changes.length > 0 && hasEnded && unfinished ? "queued" : null,
+    run_by: "judged",
+    move: null,
+    reason: request.reason,
+  };
+}
+
+function planRevival(run: RunSnapshot, marked: readonly InstanceChange[], reason: string): InstanceChange[] {
+  const ids = new Set(marked.map(({ id }) => id));
+  const below = reach(
+    marked.map(({ task_id }) => task_id),
+    (id) => run.graph.downstream.get(id),
+  );
+  return run.instances
+    .filter(({ id, task_id, state }) => state === "upstream_failed" && below.has(task_id) && !ids.has(id))
+    .map((instance) => clearOf(instance, run.graph, reason));
+}
+
+/** What becomes of an instance when its run is said to have ended so; undefined: it stays. */
+const IN_RUN: Record<"success" | "failed", (instance: InstanceSnapshot) => TaskState | undefined> = {
+  success: ({ state }) => (state === "success" || state === "skipped" || state === "removed" ? undefined : "success"),
+  failed: ({ state, attempt }) => {
+    if (isFinishedTaskState(state)) return undefined;
+    return attempt === null && state !== "up_for_retry" ? "skipped" : "failed";
+  },
+};
+
+export function planRunMark(run: RunSnapshot, state: "success" | "failed", reason: string): RunPlan {
+  const changes = run.instances.flatMap((instance) => {
+    const to = IN_RUN[state](instance);
+    return to === undefined ? [] : [markOf(instance, to, reason)];
+  });
+  return { run, changes, run_to: state, run_by: "forced", move: null, reason };
+}
+
+function markOf(instance: InstanceSnapshot, to: TaskState, reason: string): InstanceChange {
+  const { max_tries, attempt } = instance;
+  return { ...placeOf(instance), to, max_tries, cleared: false, reason, stop: attempt };
+}

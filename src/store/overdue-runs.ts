@@ -1,0 +1,72 @@
+// Ends runs that have taken longer than their timeout: the run fails, what it still has under way is cancelled now, and all
+// of its unfinished instances are skipped. Attempts are closed, so that their pods are removed like those of any other.
+
+import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
+import { recordOutcomes } from "./attempt-outcome.ts";
+import type { Database, Queryable } from "./database.ts";
+import { pauseAfterFailures } from "./pause-dag.ts";
+import { notifyWork } from "./wake-up.ts";
+
+export async function endOverdueRuns(
+  db: Database,
+  rules: OutcomeRules,
+  now: Date,
+  limit: number,
+): Promise<{ ended: number; next_due: Date | null }> {
+  return db.transaction(async (tx) => {
+    // skip locked: a run that is being advanced is looked at again in the next pass.
+    const { rows } = await tx.query<{ id: number }>({
+      name: "overdue_runs",
+      text: `
+        update dag_run r set state = 'failed', end_date = $1, unfinished = 0,
+          reason = 'failed because it took longer than its run timeout of ' || v.run_timeout || ' s'
+        from dag_version v
+        where v.id = r.version_id and r.id in (
+          select id from dag_run where state = 'running' and timeout_at <= $1
+          order by timeout_at limit $2 for update skip locked)
+        returning r.id`,
+      values: [now, limit],
+    });
+    const runIds = rows.map((row) => row.id);
+    if (runIds.length > 0) {
+      await skipUnfinished(tx, rules, runIds, "skipped because its run took longer than its timeout", now);
+      await pauseAfterFailures(tx, runIds);
+      await notifyWork(tx, "runs");
+    }
+    const next = await tx.query<{ next_due: Date | null }>({
+      name: "next_run_timeout",
+      text: "select min(timeout_at) as next_due from dag_run where state = 'running' and timeout_at > $1",
+      values: [now],
+    });
+    return { ended: runIds.length, next_due: next.rows[0]?.next_due ?? null };
+  });
+}
+
+/** Skips what ended runs have left undone, and closes the attempts under way as cancelled. */
+async function skipUnfinished(
+  tx: Queryable,
+  rules: OutcomeRules,
+  runIds: readonly number[],
+  reason: string,
+  now: Date,
+): Promise<void> {
+  // Attempts before instances and in the order of ids, as wherever outcomes are written.
+  const { rows } = await tx.query<{ attempt_id: string }>({
+    name: "lock_attempts_of_runs",
+    text: `
+      select a.id as attempt_id from attempt a join task_instance t on t.id = a.task_instance_id
+      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for update of a, t`,
+    values: [runIds],
+  });
+  await tx.query({
+    name: "skip_unfinished",
+    text: `
+      update task_instance set state = 'skipped', reason = $2, end_date = $3, counted = true, retry_at = null
+      where run_id = any ($1::bigint[])
+        and (state is null or state not in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))`,
+    values: [runIds, reason, now],
+  });
+  const outcome = { kind: "cancelled", reason, exit_code: null, error: null } as const;
+  const ends = rows.map(({ attempt_id }): AttemptEnd => ({ attempt_id, outcome, process_ended: false }));
+  await recordOutcomes(tx, rules, ends, now);
+}

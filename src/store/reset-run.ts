@@ -1,0 +1,58 @@
+// Lets an ended run begin again, on a given version: its instances are as before their first attempt, but for their epochs,
+// which go on, so that nothing of an old attempt is taken for the new one's. Old attempts keep their rows and logs.
+
+import type { DagVersion } from "./dag-versions.ts";
+import type { Queryable } from "./database.ts";
+
+/** The run must be locked, and have ended. */
+export async function resetRun(
+  tx: Queryable,
+  run: { id: number; backfill_id: number | null },
+  version: DagVersion,
+  now: Date,
+): Promise<void> {
+  const { tasks } = version.definition;
+  await tx.query({
+    name: "drop_results_of_run",
+    text: `delete from task_result where task_instance_id in (select id from task_instance where run_id = $1)`,
+    values: [run.id],
+  });
+  // Tasks that the version does not have any more stay, for their logs.
+  await tx.query({
+    name: "remove_unknown_instances",
+    text: `
+      update task_instance set state = 'removed', counted = true, end_date = $3, retry_at = null,
+        reason = 'removed because the DAG has no such task any more'
+      where run_id = $1 and (task_id <> all ($2) or map_index <> -1)`,
+    values: [run.id, tasks.map((task) => task.task_id), now],
+  });
+  await tx.query({
+    name: "reset_instances",
+    text: `
+      insert into task_instance as t (run_id, task_id, map_index, state, try_number, max_tries, epoch,
+        infrastructure_failures, upstream_total, upstream_success, upstream_failed, upstream_upstream_failed,
+        upstream_skipped, upstream_removed, counted)
+      select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, false
+      from unnest($2::text[], $3::int[], $4::int[]) as task (task_id, max_tries, upstream_total)
+      -- The tries go on too: they tell the old attempts from the new ones.
+      on conflict (run_id, task_id, map_index) do update set
+        state = null, max_tries = t.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
+        upstream_total = excluded.upstream_total, upstream_success = 0, upstream_failed = 0, upstream_upstream_failed = 0,
+        upstream_skipped = 0, upstream_removed = 0, counted = false, retry_at = null, scheduled_at = null, queued_at = null,
+        start_date = null, end_date = null, reason = null`,
+    values: [
+      run.id,
+      tasks.map((task) => task.task_id),
+      tasks.map((task) => task.retries + 1),
+      tasks.map((task) => task.upstream.length),
+    ],
+  });
+  await tx.query({
+    name: "reset_run",
+    text: `
+      update dag_run set state = 'queued', version_id = $2, queued_at = $3, start_date = null, end_date = null,
+        timeout_at = null, reason = null, unfinished = $4, backfill_id = $5
+      where id = $1`,
+    values: [run.id, version.id, now, tasks.length, run.backfill_id],
+  });
+}

@@ -1,0 +1,371 @@
+// What people do to runs, on the real store: at any instant, in any order, with the moves of schedulers and workers between.
+
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TRIGGER_RULES } from "../../src/core/definition.ts";
+import type { ChosenTask } from "../../src/core/intervention.ts";
+import type { MarkRequest } from "../../src/core/plan-mark.ts";
+import { claimStops } from "../../src/store/attempt-stop.ts";
+import { recordHeartbeat } from "../../src/store/heartbeats.ts";
+import { intervene, type Intervention } from "../../src/store/intervene.ts";
+import { restartCleared } from "../../src/store/restart-cleared.ts";
+import { advanceNextRun } from "../../src/store/run-advance.ts";
+import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+
+let store: StoreBundle;
+beforeAll(async () => {
+  store = await openStoreBundle();
+});
+afterAll(() => store.close());
+
+interface Run {
+  id: number;
+  dag_id: string;
+  dag_run_id: string;
+}
+const ALONE = { upstream: false, downstream: false };
+const BELOW = { upstream: false, downstream: true };
+
+let made = 0;
+async function begin(tasks: ReturnType<typeof taskOf>[]): Promise<Run> {
+  const dag_id = `dag${(made += 1)}`;
+  await store.save(dagOf(dag_id, tasks), dag_id);
+  return { dag_id, ...(await store.trigger(dag_id)) };
+}
+
+function act(run: Run, intervention: Intervention, more: { past?: boolean; future?: boolean; dry_run?: boolean } = {}) {
+  const { dag_id, dag_run_id } = run;
+  const event = { event: "test", dag_id, owner: "ada" };
+  const call = {
+    dag_id,
+    dag_run_id,
+    past: false,
+    future: false,
+    dry_run: false,
+    event,
+    check: () => {},
+    intervention,
+    ...more,
+  };
+  return intervene(store.db, store.rules, call, store.now());
+}
+
+const choose = (ids: string[]): ChosenTask[] => ids.map((task_id) => ({ task_id, map_index: null }));
+const clear = (
+  ids: string[] | null,
+  spread = BELOW,
+  more: { only_failed?: boolean; newest?: boolean } = {},
+): Intervention => ({
+  kind: "clear",
+  newest: more.newest ?? false,
+  request: {
+    tasks: ids && choose(ids),
+    ...spread,
+    only_failed: more.only_failed ?? false,
+    only_running: false,
+    reason: "cleared by ada",
+  },
+});
+const mark = (ids: string[], as: MarkRequest["as"], spread = ALONE): Intervention => ({
+  kind: "mark",
+  request: { tasks: choose(ids), as, ...spread, reason: `${as} by ada` },
+});
+
+async function restartAll(): Promise<void> {
+  while ((await restartCleared(store.db, store.rules.versions, store.now())) !== null);
+}
+
+/** What the counters, the flags and the run say, against what they must be. */
+async function findFaults(run: Run): Promise<unknown[]> {
+  const { rows } = await store.db.query({
+    text: `
+      with edge as (
+        select t ->> 'task_id' as task_id, u as upstream from dag_run r join dag_version v on v.id = r.version_id,
+          jsonb_array_elements(v.definition -> 'tasks') t, jsonb_array_elements_text(t -> 'upstream') u where r.id = $1),
+      truth as (
+        select e.task_id, count(*) filter (where u.state = 'success') as success, count(*) filter (where u.state = 'failed') as failed,
+          count(*) filter (where u.state = 'upstream_failed') as upstream_failed, count(*) filter (where u.state = 'skipped') as skipped,
+          count(*) filter (where u.state = 'removed') as removed
+        from edge e join task_instance u on u.run_id = $1 and u.task_id = e.upstream and u.counted
+          and u.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed') group by e.task_id)
+      select i.task_id from task_instance i left join truth using (task_id) where i.run_id = $1 and i.state is distinct from 'removed'
+        and (i.upstream_success, i.upstream_failed, i.upstream_upstream_failed, i.upstream_skipped, i.upstream_removed)
+        is distinct from (coalesce(truth.success, 0), coalesce(truth.failed, 0), coalesce(truth.upstream_failed, 0), coalesce(truth.skipped, 0), coalesce(truth.removed, 0))
+      union all
+      select 'unfinished' from dag_run r where id = $1 and unfinished <> (
+        select count(*) from task_instance where run_id = r.id
+          and not (counted and coalesce(state, '') in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')))`,
+    values: [run.id],
+  });
+  return rows;
+}
+
+const CHAIN = () => [taskOf("a"), taskOf("b", ["a"]), taskOf("c", ["b"])];
+
+describe("clearing", () => {
+  it("executes what failed and all below it again, with its tries anew", async () => {
+    const run = await begin([taskOf("a"), taskOf("b", ["a"], { retries: 1 }), taskOf("c", ["b"])]);
+    await store.workThrough(({ context }) => ({ kind: context.task_id === "b" ? "task_failed" : "success" }));
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "failed", c: "upstream_failed" });
+    expect(await store.runState(run.id)).toBe("failed");
+    const preview = await act(run, clear(["b"]), { dry_run: true });
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "failed", c: "upstream_failed" });
+    expect(await act(run, clear(["b"]))).toEqual(preview);
+    expect(preview[0]?.changes.map(({ task_id, from, to, max_tries }) => [task_id, from, to, max_tries])).toEqual([
+      ["b", "failed", null, 4],
+      ["c", "upstream_failed", null, 1],
+    ]);
+    expect(await store.runState(run.id)).toBe("queued");
+    const worked = await store.workThrough();
+    expect(worked.map(({ context, epoch }) => [context.task_id, context.try_number, epoch])).toEqual([
+      ["b", 3, 3],
+      ["c", 1, 1],
+    ]);
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "success", c: "success" });
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("ends a running attempt first: its successor begins when it has said that it ended", async () => {
+    const run = await begin(CHAIN());
+    await store.settle();
+    const [launched] = await store.launch();
+    const attempt = await store.start(launched?.attempt_id ?? "");
+    await act(run, clear(["a"]));
+    expect(await store.states(run.id)).toMatchObject({ a: "restarting" });
+    expect(await recordHeartbeat(store.db, attempt, store.now())).toEqual({ stop: "cleared by ada" });
+    await restartAll();
+    await store.settle();
+    expect(await store.launch()).toEqual([]);
+    // What it returns within its grace is not the cleared instance's result.
+    await store.finish(attempt, "success", "old");
+    const { rows } = await store.db.query({ text: "select value from task_result" });
+    expect(rows).toEqual(expect.not.arrayContaining([{ value: "old" }]));
+    await restartAll();
+    await store.settle();
+    const [next] = await store.launch();
+    expect(next).toMatchObject({ task_id: "a", epoch: 2 });
+    await store.finish(await store.start(next?.attempt_id ?? ""));
+    await store.workThrough();
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("moves a run to the newest version: added tasks appear, vanished ones are removed", async () => {
+    const run = await begin(CHAIN());
+    await store.workThrough();
+    await store.save(dagOf(run.dag_id, [taskOf("a"), taskOf("new", ["a"]), taskOf("c", ["new"])]), "newer");
+    const [plan] = await act(run, clear(["new"], BELOW, { newest: true }));
+    expect(plan?.move?.added).toEqual(["new"]);
+    const worked = await store.workThrough();
+    expect(worked.map(({ context, bundle }) => [context.task_id, bundle.hash])).toEqual([
+      ["new", "newer"],
+      ["c", "newer"],
+    ]);
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "removed", c: "success", new: "success" });
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("reaches earlier and later runs", async () => {
+    const first = await begin([taskOf("a")]);
+    await store.workThrough();
+    store.pass(60);
+    const second = { dag_id: first.dag_id, ...(await store.trigger(first.dag_id)) };
+    await store.workThrough();
+    const past = await act(second, clear(["a"]), { past: true, dry_run: true });
+    expect(past.map(({ run }) => run.id)).toEqual([first.id, second.id]);
+    expect(await act(second, clear(["a"]), { future: true, dry_run: true })).toHaveLength(1);
+  });
+});
+
+describe("marking", () => {
+  it("counts for what waits below, and ends the attempt", async () => {
+    const run = await begin(CHAIN());
+    await store.settle();
+    const [launched] = await store.launch();
+    const attempt = await store.start(launched?.attempt_id ?? "");
+    await act(run, mark(["a"], "success"));
+    await store.settle();
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "queued", c: null });
+    expect(await recordHeartbeat(store.db, attempt, store.now())).toEqual({ stop: "success by ada" });
+    await expect(store.finish(attempt, "task_failed")).rejects.toMatchObject({ code: "attempt_stale" });
+    expect(await store.states(run.id)).toMatchObject({ a: "success" });
+    await store.workThrough();
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("judges a finished run again, and runs what a failure had kept from running", async () => {
+    const run = await begin(CHAIN());
+    await store.workThrough(({ context }) => ({ kind: context.task_id === "b" ? "task_failed" : "success" }));
+    await act(run, mark(["b"], "success"));
+    expect(await store.runState(run.id)).toBe("queued");
+    await store.workThrough();
+    expect(await store.states(run.id)).toEqual({ a: "success", b: "success", c: "success" });
+    await act(run, mark(["c"], "failed"));
+    expect(await store.runState(run.id)).toBe("failed");
+    await act(run, mark(["c"], "skipped"));
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("ends a whole run, whatever its leaves are", async () => {
+    const run = await begin(CHAIN());
+    await store.settle();
+    const [launched] = await store.launch();
+    const attempt = await store.start(launched?.attempt_id ?? "");
+    await act(run, { kind: "mark_run", state: "failed", reason: "cancelled by ada" });
+    expect(await store.states(run.id)).toEqual({ a: "failed", b: "skipped", c: "skipped" });
+    expect(await store.runState(run.id)).toBe("failed");
+    const claim = { executor: "local", holder: "test", limit: 10, leaseMs: 1_000 };
+    const stops = await claimStops(store.db, store.rules, claim, store.now());
+    expect(stops.map(({ attempt_id }) => attempt_id)).toEqual([attempt.attempt_id]);
+    expect(await claimStops(store.db, store.rules, claim, store.now())).toEqual([]);
+    await store.finish(attempt, "lost").catch(() => {});
+    const { rows } = await store.db.query({
+      text: "select outcome, outcome_reason from attempt where id = $1",
+      values: [attempt.attempt_id],
+    });
+    expect(rows).toEqual([{ outcome: "cancelled", outcome_reason: "cancelled by ada" }]);
+    await act(run, clear(null));
+    await store.workThrough();
+    expect(await store.runState(run.id)).toBe("success");
+    expect(await findFaults(run)).toEqual([]);
+  });
+
+  it("ends an attempt that was never launched at once", async () => {
+    const run = await begin(CHAIN());
+    await store.settle();
+    await act(run, mark(["a"], "cancelled"));
+    expect(await store.launch()).toEqual([]);
+    const { rows } = await store.db.query({
+      text: "select a.outcome, t.state, t.reason from attempt a join task_instance t on t.id = a.task_instance_id where t.run_id = $1",
+      values: [run.id],
+    });
+    expect(rows).toEqual([{ outcome: "cancelled", state: "failed", reason: "cancelled by ada" }]);
+    await store.workThrough();
+    expect(await store.runState(run.id)).toBe("failed");
+  });
+});
+
+describe("at any instant, in any order", () => {
+  it("interventions, ends and advances run into each other, and nothing is lost", async () => {
+    const middle = Array.from({ length: 20 }, (_, index) => taskOf(`m${index}`, ["a"]));
+    const ids = middle.map((task) => task.task_id);
+    const run = await begin([taskOf("a"), ...middle, taskOf("z", ids, { trigger_rule: "all_done" })]);
+    await store.settle();
+    const [first] = await store.launch();
+    await store.finish(await store.start(first?.attempt_id ?? ""));
+    await store.settle();
+    const started = await Promise.all((await store.launch()).map(({ attempt_id }) => store.start(attempt_id)));
+    await Promise.all([
+      ...started.map((attempt) => store.finish(attempt).catch(() => {})),
+      ...ids.slice(0, 6).map((id) => act(run, clear([id], ALONE))),
+      ...ids.slice(6, 9).map((id) => act(run, mark([id], "failed"))),
+      ...Array.from({ length: 10 }, () => advanceNextRun(store.db, store.rules.versions, store.now())),
+      ...Array.from({ length: 4 }, () => store.settle()),
+    ]);
+    await restartAll();
+    await store.workThrough();
+    expect(await findFaults(run)).toEqual([]);
+    expect(await store.runState(run.id)).toBe("success");
+    const { rows } = await store.db.query({
+      text: "select count(*) from attempt a join task_instance t on t.id = a.task_instance_id where t.run_id = $1 and outcome is null",
+      values: [run.id],
+    });
+    expect(rows).toEqual([{ count: 0 }]);
+  });
+
+  it("counters are those of a count from scratch, and every run comes to its end", async () => {
+    const node = fc.record({
+      upstream: fc.array(fc.nat(7), { maxLength: 3 }),
+      rule: fc.constantFrom(...TRIGGER_RULES),
+      kind: fc.constantFrom("function" as const, "function" as const, "empty" as const),
+      end: fc.constantFrom("success" as const, "task_failed" as const, "skipped" as const),
+    });
+    const step = fc.oneof(
+      fc.record({ do: fc.constantFrom("settle", "launch", "start", "finish", "restart"), at: fc.nat(7) }),
+      fc.record({
+        do: fc.constantFrom("clear", "success", "failed", "skipped", "cancelled", "fail_run", "succeed_run"),
+        at: fc.nat(7),
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(node, { minLength: 2, maxLength: 8 }),
+        fc.array(step, { maxLength: 24 }),
+        async (nodes, steps) => {
+          const run = await begin(
+            nodes.map(({ upstream, rule, kind }, index) => {
+              const before = [...new Set(upstream.filter((other) => other < index))].map((other) => `t${other}`);
+              return taskOf(`t${index}`, before, { trigger_rule: rule, kind });
+            }),
+          );
+          const launched: { attempt_id: string }[] = [];
+          const started: Awaited<ReturnType<StoreBundle["start"]>>[] = [];
+          /** Refused when someone ended it meanwhile. */
+          const startIfWanted = async (attemptId: string) => {
+            const one = await store.start(attemptId).catch(() => null);
+            if (one) started.push(one);
+          };
+          for (const { do: what, at } of steps) {
+            const id = `t${at % nodes.length}`;
+            switch (what) {
+              case "settle":
+                await store.settle();
+                break;
+              case "launch":
+                launched.push(...(await store.launch()));
+                break;
+              case "start": {
+                const next = launched.shift();
+                if (next) await startIfWanted(next.attempt_id);
+                break;
+              }
+              case "finish": {
+                const next = started.shift();
+                if (next) await store.finish(next, nodes[Number(next.context.task_id.slice(1))]?.end).catch(() => {});
+                break;
+              }
+              case "restart":
+                await restartAll();
+                break;
+              case "clear":
+                await act(run, clear([id], at % 2 === 0 ? BELOW : ALONE));
+                break;
+              case "fail_run":
+              case "succeed_run":
+                await act(run, {
+                  kind: "mark_run",
+                  state: what === "fail_run" ? "failed" : "success",
+                  reason: "by ada",
+                });
+                break;
+              case "success":
+              case "failed":
+              case "skipped":
+              case "cancelled":
+                await act(run, mark([id], what));
+            }
+            expect(await findFaults(run)).toEqual([]);
+          }
+          for (const one of launched) await startIfWanted(one.attempt_id);
+          for (const one of started) await store.finish(one).catch(() => {});
+          // What was launched and then unwanted ends by its executor, which is not here.
+          const claim = { executor: "local", holder: "test", limit: 100, leaseMs: 0 };
+          for (const stop of await claimStops(store.db, store.rules, claim, store.now())) {
+            await store.finish(stop, "deleted").catch(() => {});
+          }
+          await restartAll();
+          await store.workThrough();
+          expect(await findFaults(run)).toEqual([]);
+          expect(["success", "failed"]).toContain(await store.runState(run.id));
+          const { rows } = await store.db.query({ text: "select count(*) from attempt where outcome is null" });
+          expect(rows).toEqual([{ count: 0 }]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
