@@ -268,6 +268,16 @@ create table lease (
   constraint lease_pkey PRIMARY KEY (name)
 );
 
+create table map_item (
+  run_id bigint not null,
+  task_id text not null,
+  name text not null,
+  "position" integer not null,
+  value json not null,
+  constraint map_item_pkey PRIMARY KEY (run_id, task_id, name, "position"),
+  constraint map_item_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
+);
+
 create table memory_floor (
   dag_id text not null,
   task_id text not null,
@@ -373,6 +383,12 @@ create table task_instance (
   start_date timestamp with time zone,
   end_date timestamp with time zone,
   reason text,
+  setup_total integer default 0 not null,
+  setup_success integer default 0 not null,
+  setup_failed integer default 0 not null,
+  setup_skipped integer default 0 not null,
+  map_positions integer[],
+  rendered_map_index text,
   lane_id bigint,
   priority_weight integer,
   waits_for uuid,

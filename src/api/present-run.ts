@@ -82,6 +82,7 @@ function presentPlace(row: TaskInstanceRow) {
     task_id: row.task_id,
     task_display_name: row.task_id,
     map_index: row.map_index,
+    rendered_map_index: row.rendered_map_index,
     max_tries: row.max_tries,
     logical_date: isoOf(row.logical_date),
     run_after: row.run_after.toISOString(),

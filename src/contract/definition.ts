@@ -4,6 +4,7 @@ import { z } from "zod";
 import {
   type DagDefinition,
   type Expression,
+  LARGEST_MAX_MAP_LENGTH,
   RUN_FIELDS,
   type Schedule,
   TRIGGER_RULES,
@@ -34,7 +35,13 @@ const expression: z.ZodType<Expression> = z.lazy(() =>
   z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("value"), value: json }),
     z.strictObject({ kind: z.literal("param"), path: z.array(z.string()) }),
-    z.strictObject({ kind: z.literal("result"), task_id: taskId, path: z.array(z.string()) }),
+    z.strictObject({
+      kind: z.literal("result"),
+      task_id: taskId,
+      each: z.array(z.string()).exactOptional(),
+      path: z.array(z.string()),
+    }),
+    z.strictObject({ kind: z.literal("item"), name: z.string(), path: z.array(z.string()) }),
     z.strictObject({ kind: z.literal("run"), field: z.enum(RUN_FIELDS) }),
     z.strictObject({ kind: z.literal("object"), fields: z.record(z.string(), expression) }),
     z.strictObject({ kind: z.literal("array"), items: z.array(expression) }),
@@ -63,10 +70,18 @@ const containerDefinition = z.strictObject({
 
 const limit = z.int32().min(1);
 const errorNames = z.array(z.string().min(1).max(1_024)).max(100);
+const mapDefinition = z.strictObject({
+  over: z.array(z.strictObject({ name: z.string(), array: expression })).min(1),
+  mode: z.literal("zip").exactOptional(),
+  max_length: z.int().min(1).max(LARGEST_MAX_MAP_LENGTH).exactOptional(),
+  label: expression.exactOptional(),
+});
+
+const groupDefinition = z.strictObject({ group_id: taskId, parent: taskId.exactOptional() });
 
 export const taskDefinition = z.strictObject({
   task_id: taskId,
-  kind: z.enum(["function", "empty", "pod"]),
+  kind: z.enum(["function", "empty", "pod", "expand"]),
   upstream: z.array(taskId),
   trigger_rule: z.enum(TRIGGER_RULES),
   inputs: z.record(z.string(), expression),
@@ -92,6 +107,10 @@ export const taskDefinition = z.strictObject({
   no_retry_on: errorNames.exactOptional(),
   depends_on_past: z.boolean().exactOptional(),
   wait_for_downstream: z.boolean().exactOptional(),
+  map: mapDefinition.exactOptional(),
+  group: taskId.exactOptional(),
+  role: z.enum(["setup", "teardown"]).exactOptional(),
+  fails_run: z.boolean().exactOptional(),
   pods: z
     .strictObject({ keep: z.enum(["failed", "always"]), for: z.number().positive().max(LONGEST_TIMEOUT).nullable() })
     .exactOptional(),
@@ -143,6 +162,7 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     params_schema: jsonObject.nullable(),
     is_paused_upon_creation: z.boolean(),
     tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
+    groups: z.array(groupDefinition).exactOptional(),
   })
   .refine(
     (definition) => isStorable(definition),

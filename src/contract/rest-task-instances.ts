@@ -73,6 +73,8 @@ const instanceFields = {
   task_id: z.string(),
   task_display_name: z.string(),
   map_index: z.int(),
+  /** What an instance of a map is called, out of what it runs over; null: it has only its index. */
+  rendered_map_index: z.string().nullable(),
   /** null: its dependencies have not been met yet. */
   state: z.enum(TASK_STATES).nullable(),
   try_number: z.int(),

@@ -45,7 +45,7 @@ function resolve(
   timeout: number | null = null,
 ) {
   const task = taskWith(inputs, timeout);
-  return resolveContainer(task, DEFINITION, resolveInputs(task, { params, results: new Map(), run }));
+  return resolveContainer(task, DEFINITION, resolveInputs(task, { params, results: new Map(), run, items: new Map() }));
 }
 
 describe("a container's environment and arguments", () => {

@@ -87,6 +87,7 @@ function entriesOf(expression: Expression): [string, Expression][] | "list" | "s
       return Object.entries(expression.value).map(([name, value]) => [name, { kind: "value", value }]);
     case "param":
     case "result":
+    case "item":
     case "run":
       return null;
   }

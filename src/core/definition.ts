@@ -8,7 +8,10 @@ import type { Json, JsonObject } from "./json.ts";
 export type Expression =
   | { kind: "value"; value: Json }
   | { kind: "param"; path: string[] }
-  | { kind: "result"; task_id: string; path: string[] }
+  /** Of a task with several instances, seen from outside: the array of their results; `each` is the path into its items. */
+  | { kind: "result"; task_id: string; each?: string[]; path: string[] }
+  /** What the instance is mapped over: its item of the named array. */
+  | { kind: "item"; name: string; path: string[] }
   | { kind: "run"; field: RunField }
   | { kind: "object"; fields: { [name: string]: Expression } }
   | { kind: "array"; items: Expression[] };
@@ -42,8 +45,32 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
-/** pod: an image of the author's, without our worker in it. */
-export type TaskKind = "function" | "empty" | "pod";
+/** pod: an image of the author's, without our worker in it; expand: decides how often the tasks of its mapped group run. */
+export type TaskKind = "function" | "empty" | "pod" | "expand";
+
+export type TaskRole = "setup" | "teardown";
+
+/** What a task, or all tasks of a mapped group, run over: one instance for each item. */
+export interface MapDefinition {
+  /** Each must turn out to be an array; an instance's inputs refer to its item by the name. A list, for jsonb sorts keys. */
+  over: { name: string; array: Expression }[];
+  /** Of several arrays: items in pairs. Absent: every combination, the last array fastest. */
+  mode?: "zip";
+  /** Absent: DEFAULT_MAX_MAP_LENGTH. */
+  max_length?: number;
+  /** What an instance is called, from its items; an array is joined. */
+  label?: Expression;
+}
+
+export const DEFAULT_MAX_MAP_LENGTH = 1024;
+export const LARGEST_MAX_MAP_LENGTH = 100_000;
+
+/** A group of tasks; one that is mapped has a task of kind expand under the same id. */
+export interface GroupDefinition {
+  group_id: string;
+  /** The group around it. */
+  parent?: string;
+}
 
 /** The main container of a task of kind pod; its inputs may set more of `env`, and other `arguments`. */
 export interface ContainerDefinition {
@@ -116,6 +143,12 @@ export interface TaskDefinition {
   /** Waits until it has succeeded, or was skipped, in the run before; wait_for_downstream: and its direct downstream too. */
   depends_on_past?: boolean;
   wait_for_downstream?: boolean;
+  map?: MapDefinition;
+  /** The innermost group that it is in. */
+  group?: string;
+  role?: TaskRole;
+  /** Of a teardown: its failure fails the run. */
+  fails_run?: boolean;
   /** Absent: pods are removed once their attempts have ended. */
   pods?: KeptPods;
   /** Absent: memory does not grow. */
@@ -181,4 +214,6 @@ export interface DagDefinition {
   params_schema: JsonObject | null;
   is_paused_upon_creation: boolean;
   tasks: TaskDefinition[];
+  /** Outer before inner. */
+  groups?: GroupDefinition[];
 }

@@ -3,7 +3,7 @@
 import { clause, sayDue, sayInstant, saySeconds, secondsBetween, sentence } from "./phrase.ts";
 import { type Explanation, nameTask, type Situation, type UpstreamGroup } from "./situation.ts";
 import { isFinishedTaskState } from "./states.ts";
-import { judgeTriggerRule } from "./trigger-rule.ts";
+import { judgeTriggerRule, type UpstreamCounters } from "./trigger-rule.ts";
 
 const NAMED = 3;
 
@@ -61,8 +61,10 @@ export function explainUnmet(situation: Situation, now: Date): Explanation {
 
 function explainDependencies(situation: Situation, now: Date): Explanation {
   const { instance, upstream } = situation;
-  const open = upstream.groups.filter((group) => !isFinishedTaskState(group.state));
-  if (verdictOf(situation) !== "wait" || open.length === 0) {
+  const open = [...upstream.groups, ...upstream.setups].filter((group) => !isFinishedTaskState(group.state));
+  const verdict = verdictOf(situation);
+  const isDecided = verdict !== "wait" && !(verdict === "run" && upstream.unexpanded);
+  if (isDecided || open.length === 0) {
     if (!situation.scheduler.alive) return explainNoScheduler(situation, now);
     const isFree = upstream.groups.length === 0;
     return explainNextPass(
@@ -80,16 +82,27 @@ function explainDependencies(situation: Situation, now: Date): Explanation {
 }
 
 function verdictOf({ upstream, instance }: Situation) {
-  const count = (state: UpstreamGroup["state"]) => upstream.groups.find((group) => group.state === state)?.count ?? 0;
-  const counters = {
-    total: upstream.groups.reduce((sum, group) => sum + group.count, 0),
+  const counters = countStates(upstream.groups);
+  const seen = countStates(upstream.setups);
+  const setups = {
+    total: seen.total,
+    success: seen.success + seen.removed,
+    failed: seen.failed + seen.upstream_failed,
+    skipped: seen.skipped,
+  };
+  return judgeTriggerRule(upstream.trigger_rule, counters, setups, instance.map_index);
+}
+
+function countStates(groups: readonly UpstreamGroup[]): UpstreamCounters {
+  const count = (state: UpstreamGroup["state"]) => groups.find((group) => group.state === state)?.count ?? 0;
+  return {
+    total: groups.reduce((sum, group) => sum + group.count, 0),
     success: count("success"),
     failed: count("failed"),
     upstream_failed: count("upstream_failed"),
     skipped: count("skipped"),
     removed: count("removed"),
   };
-  return judgeTriggerRule(upstream.trigger_rule, counters, instance.map_index);
 }
 
 /** Up to three tasks, each with its state, and how many more there are. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Expression, TaskDefinition } from "./definition.ts";
+import type { Json } from "./json.ts";
 import { listResultSources, resolveInputs } from "./inputs.ts";
 
 const taskWith = (inputs: { [name: string]: Expression }): TaskDefinition => ({
@@ -27,7 +28,12 @@ const run = {
 };
 
 describe("resolveInputs", () => {
-  const sources = { params: { day: { of: "2026" } }, results: new Map([["a", { rows: [{ n: 1 }, { n: 2 }] }]]), run };
+  const results = new Map<string, Json>([
+    ["a", { rows: [{ n: 1 }, { n: 2 }] }],
+    ["mapped", [{ n: 1 }, { n: 2 }]],
+  ]);
+  const items = new Map<string, Json>([["row", { n: 5 }]]);
+  const sources = { params: { day: { of: "2026" } }, results, run, items };
 
   it.each<[Expression, unknown]>([
     [{ kind: "value", value: [1, "x"] }, [1, "x"]],
@@ -37,6 +43,11 @@ describe("resolveInputs", () => {
     [{ kind: "result", task_id: "absent", path: [] }, null],
     // Only own properties: no input reaches into prototypes.
     [{ kind: "param", path: ["constructor", "name"] }, null],
+    [{ kind: "result", task_id: "mapped", path: ["1"] }, { n: 2 }],
+    [{ kind: "result", task_id: "mapped", each: ["n"], path: [] }, [1, 2]],
+    [{ kind: "result", task_id: "mapped", each: ["n"], path: ["1"] }, 2],
+    [{ kind: "item", name: "row", path: ["n"] }, 5],
+    [{ kind: "item", name: "absent", path: ["n"] }, null],
     [{ kind: "run", field: "run_after" }, "2026-01-01T00:00:00.000Z"],
     [{ kind: "object", fields: { x: { kind: "param", path: ["day"] } } }, { x: { of: "2026" } }],
     [

@@ -1,38 +1,69 @@
 // What follows from instances that have finished: their downstream's counters grow, instances whose trigger rule is met
-// are scheduled or forced into a finished state, and a run with nothing left ends. Pure: the scheduler performs it in one
-// transaction per run, `dags test` in memory. Counters commute, so events in any order give the same end.
+// are scheduled, expanded or forced into a finished state, and a run with nothing left ends. Pure: the scheduler performs it
+// in one transaction per run, `dags test` in memory. Counters commute, so events in any order give the same end.
 
-import type { DagGraph } from "./graph.ts";
+import { type DagGraph, isSameIndex } from "./graph.ts";
 import type { FinishedTaskState, RunState } from "./states.ts";
-import { judgeTriggerRule, type UpstreamCounters } from "./trigger-rule.ts";
+import { judgeTriggerRule, type SetupCounters, type UpstreamCounters } from "./trigger-rule.ts";
 
 /** A finished instance that its downstream has not counted yet. */
 export interface FinishedInstance {
   task_id: string;
+  map_index: number;
   state: FinishedTaskState;
 }
 
-export type CounterName = Exclude<keyof UpstreamCounters, "total">;
+export const COUNTERS = [
+  "success",
+  "failed",
+  "upstream_failed",
+  "skipped",
+  "removed",
+  "setup_success",
+  "setup_failed",
+  "setup_skipped",
+] as const;
+export type CounterName = (typeof COUNTERS)[number];
 
-/** What one downstream task's counters grow by. */
+/** What the counters of one downstream task, or of one instance of it, grow by. */
 export interface CounterGrowth extends Record<CounterName, number> {
   task_id: string;
+  /** null: all instances of the task. */
+  map_index: number | null;
 }
 
-/** The growth that a set of finished instances causes, one entry for each affected downstream task. */
+/** A removed setup stands for no one, as if it had never been in the way. */
+const SETUP_COUNTERS: Record<FinishedTaskState, CounterName> = {
+  success: "setup_success",
+  failed: "setup_failed",
+  upstream_failed: "setup_failed",
+  skipped: "setup_skipped",
+  removed: "setup_success",
+};
+
+/** The growth that a set of finished instances causes, one entry for each affected downstream task or instance. */
 export function planCounterGrowth(graph: DagGraph, finished: readonly FinishedInstance[]): CounterGrowth[] {
-  const growth = new Map<string, CounterGrowth>();
+  const growth = new Map<string, Map<number | null, CounterGrowth>>();
+  const grow = (taskId: string, instance: FinishedInstance, counter: CounterName) => {
+    const index = isSameIndex(graph, taskId, instance.task_id) ? instance.map_index : null;
+    const ofTask = growth.get(taskId) ?? new Map<number | null, CounterGrowth>();
+    growth.set(taskId, ofTask);
+    const entry = ofTask.get(index) ?? noGrowth(taskId, index);
+    ofTask.set(index, entry);
+    entry[counter] += 1;
+  };
   for (const instance of finished) {
-    for (const taskId of graph.downstream.get(instance.task_id) ?? []) {
-      let entry = growth.get(taskId);
-      if (!entry) {
-        entry = { task_id: taskId, success: 0, failed: 0, upstream_failed: 0, skipped: 0, removed: 0 };
-        growth.set(taskId, entry);
-      }
-      entry[instance.state] += 1;
+    for (const taskId of graph.downstream.get(instance.task_id) ?? []) grow(taskId, instance, instance.state);
+    for (const taskId of graph.guarded.get(instance.task_id) ?? []) {
+      grow(taskId, instance, SETUP_COUNTERS[instance.state]);
     }
   }
-  return [...growth.values()];
+  return [...growth.values()].flatMap((ofTask) => [...ofTask.values()]);
+}
+
+function noGrowth(taskId: string, index: number | null): CounterGrowth {
+  const none = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<CounterName, number>;
+  return { task_id: taskId, map_index: index, ...none };
 }
 
 /** An instance that has not been scheduled yet, with its counters as they are now. */
@@ -41,39 +72,89 @@ export interface WaitingInstance {
   task_id: string;
   map_index: number;
   upstream: UpstreamCounters;
+  setups: SetupCounters;
 }
 
 export interface Move {
   id: string;
   task_id: string;
+  map_index: number;
   /** "success": an empty task, which has nothing to run. */
   to: "scheduled" | "success" | "upstream_failed" | "skipped" | "removed";
   reason: string | null;
 }
 
-/** The moves of instances whose counters changed; those that must go on waiting are left out. */
-export function planMoves(graph: DagGraph, waiting: readonly WaitingInstance[]): Move[] {
-  const moves: Move[] = [];
-  for (const { id, task_id, map_index, upstream } of waiting) {
-    const task = graph.tasks.get(task_id);
-    if (!task) continue;
-    const verdict = judgeTriggerRule(task.trigger_rule, upstream, map_index);
-    if (verdict === "wait") continue;
-    if (verdict === "run") {
-      moves.push({ id, task_id, to: task.kind === "empty" ? "success" : "scheduled", reason: null });
-    } else {
-      moves.push({ id, task_id, to: verdict, reason: explainForced(verdict, task.trigger_rule, upstream) });
-    }
-  }
-  return moves;
+export interface AdvancePlan {
+  moves: Move[];
+  /** Unexpanded instances of mapped tasks, and of the expanders of mapped groups, whose arrays are to be read now. */
+  expand: WaitingInstance[];
 }
 
-function explainForced(state: "upstream_failed" | "skipped" | "removed", rule: string, upstream: UpstreamCounters) {
-  const seen = (["success", "failed", "upstream_failed", "skipped", "removed"] as const)
-    .filter((name) => upstream[name] > 0)
+/** What follows for instances whose counters changed; those that must go on waiting are left out. */
+export function planMoves(graph: DagGraph, waiting: readonly WaitingInstance[]): AdvancePlan {
+  const plan: AdvancePlan = { moves: [], expand: [] };
+  for (const instance of waiting) {
+    const { id, task_id, map_index, upstream, setups } = instance;
+    const task = graph.tasks.get(task_id);
+    // Of an unexpanded member its group decides.
+    if (!task || (map_index === -1 && graph.expandedBy.has(task_id))) continue;
+    const verdict = judgeTriggerRule(task.trigger_rule, upstream, setups, map_index);
+    if (verdict === "wait") continue;
+    if (verdict !== "run") {
+      const reason = explainForced(verdict, task.trigger_rule, upstream, setups);
+      plan.moves.push({ id, task_id, map_index, to: verdict, reason });
+    } else if (task.map && map_index === -1) {
+      // Even with a rule that does not wait: the arrays are there only when all upstream tasks are over.
+      if (countDone(upstream) >= upstream.total) plan.expand.push(instance);
+    } else {
+      const to = task.kind === "empty" ? "success" : "scheduled";
+      plan.moves.push({ id, task_id, map_index, to, reason: null });
+    }
+  }
+  return plan;
+}
+
+function countDone({ success, failed, upstream_failed, skipped, removed }: UpstreamCounters): number {
+  return success + failed + upstream_failed + skipped + removed;
+}
+
+const SEEN = ["success", "failed", "upstream_failed", "skipped", "removed"] as const;
+
+function explainForced(
+  state: "upstream_failed" | "skipped" | "removed",
+  rule: string,
+  upstream: UpstreamCounters,
+  setups: SetupCounters,
+) {
+  if (setups.failed > 0 || setups.skipped > 0) {
+    return `${state} because of its setups: of ${setups.total}, ${setups.failed} failed, ${setups.skipped} skipped`;
+  }
+  const seen = SEEN.filter((name) => upstream[name] > 0)
     .map((name) => `${upstream[name]} ${name}`)
     .join(", ");
   return `${state} by trigger rule ${rule}: of ${upstream.total} upstream, ${seen}`;
+}
+
+/** The tasks of a group that is not expanded end with its expander, whatever their rules: there is nothing to run them on. */
+export interface GroupEnd {
+  members: readonly string[];
+  state: "upstream_failed" | "skipped";
+  reason: string;
+}
+
+/** @param ended unexpanded instances that have just ended */
+export function planGroupEnds(graph: DagGraph, ended: readonly FinishedInstance[]): GroupEnd[] {
+  return ended.flatMap(({ task_id, map_index, state }): GroupEnd[] => {
+    const members = graph.members.get(task_id);
+    if (!members || map_index !== -1 || state === "success") return [];
+    return [
+      {
+        members,
+        state: state === "skipped" || state === "removed" ? "skipped" : "upstream_failed",
+        reason: `its group ${task_id} was not expanded: ${state}`,
+      },
+    ];
+  });
 }
 
 /** The end of a run in which nothing is unfinished: it fails when a leaf failed, whatever happened above it. */

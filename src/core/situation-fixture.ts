@@ -54,7 +54,7 @@ const SITUATION: Situation = {
   instance: INSTANCE,
   run: { dag_run_id: "r1", state: "running", reason: null, run_after: at(-60), running: 1, ahead: 0 },
   dag: { dag_id: "sales", is_paused: false, max_active_runs: 2 },
-  upstream: { trigger_rule: "all_success", groups: [], failed: [] },
+  upstream: { trigger_rule: "all_success", groups: [], setups: [], failed: [], unexpanded: false },
   attempt: null,
   log: [],
   scheduler: { alive: true, seen_at: at(-1) },

@@ -102,6 +102,10 @@ export interface UpstreamGroup {
 export interface UpstreamSituation {
   trigger_rule: TriggerRule;
   groups: UpstreamGroup[];
+  /** Setups that count beside them. */
+  setups: UpstreamGroup[];
+  /** It stands for all instances of a map: whatever its rule, the arrays come first. */
+  unexpanded: boolean;
   /** Ancestors that failed by themselves, the first to fail first, with their reasons. */
   failed: { name: string; reason: string | null }[];
 }

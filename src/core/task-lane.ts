@@ -50,7 +50,9 @@ export function readTaskKey(task: TaskDefinition, inputs: JsonObject): string {
 
 /** The value that a DAG's concurrency counts by; null: it has none. */
 export function readRunKey(key: Expression, sources: Pick<InputSources, "params" | "run">): string | null {
-  const text = toKey(resolveInputs({ inputs: { key } }, { ...sources, results: new Map() }).key ?? null);
+  const text = toKey(
+    resolveInputs({ inputs: { key } }, { ...sources, results: new Map(), items: new Map() }).key ?? null,
+  );
   return text === "" ? null : text;
 }
 

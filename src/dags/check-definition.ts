@@ -7,6 +7,7 @@ import type { DagDefinition, Expression, TaskDefinition } from "../core/definiti
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
 import { findScheduleFault } from "../core/ticks.ts";
+import { findMappingFaults } from "./check-mapping.ts";
 
 export interface DefinitionError extends FieldError {
   /** Ids that the author wrote near the fault, the nearest first. */
@@ -72,6 +73,7 @@ function findFaults(dag: DagDefinition): Found[] {
     ...findScheduleFaults(dag),
     ...dag.tasks.flatMap((task) => findTaskFaults(dag, task)),
     ...findGraphFaults(dag),
+    ...findMappingFaults(dag),
     ...findTextFaults(dag),
   ];
 }
@@ -192,6 +194,7 @@ function partsOf(expression: Expression): Expression[] {
     case "value":
     case "param":
     case "result":
+    case "item":
     case "run":
       return [];
   }

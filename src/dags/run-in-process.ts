@@ -4,13 +4,22 @@
 import { decideAfterAttempt } from "../core/after-attempt.ts";
 import type { TaskDefinition } from "../core/definition.ts";
 import { indexDag } from "../core/graph.ts";
-import { resolveInputs } from "../core/inputs.ts";
+import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { judgeRun, type Move, planCounterGrowth, planMoves, type WaitingInstance } from "../core/plan-advance.ts";
+import { judgeRun, planGroupEnds, planMoves } from "../core/plan-advance.ts";
 import { type FinishedTaskState, isFinishedTaskState, type TaskState } from "../core/states.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledDag, TaskRuntime } from "../sdk/compiled.ts";
+import {
+  createInstances,
+  expandInstance,
+  growCounters,
+  type Instance,
+  listInstances,
+  listMembersToEnd,
+  readSources,
+} from "./in-process-instances.ts";
 
 /** Runs one attempt of one task; rejects never. */
 export type AttemptRunner = (
@@ -27,23 +36,23 @@ export interface InProcessRun {
 export interface InProcessTask {
   task_id: string;
   map_index: number;
+  /** What an instance of a map is called, if its author said so. */
+  rendered_map_index?: string;
   state: FinishedTaskState;
   try_number: number;
   error: string | null;
 }
 
-interface Instance extends WaitingInstance {
-  state: TaskState | null;
-  try_number: number;
-  error: string | null;
+export interface InProcessChange extends Omit<InProcessTask, "state" | "error"> {
+  state: TaskState;
 }
 
 export async function runInProcess(
-  dag: CompiledDag,
+  dag: Pick<CompiledDag, "definition">,
   params: JsonObject,
   runAttempt: AttemptRunner,
   clock: Clock,
-  onChange: (task: { task_id: string; state: TaskState; try_number: number }) => void = () => {},
+  onChange: (task: InProcessChange) => void = () => {},
 ): Promise<InProcessRun> {
   const { definition } = dag;
   const graph = indexDag(definition);
@@ -57,96 +66,104 @@ export async function runInProcess(
     data_interval_end: now,
     run_after: now,
   };
-  const results = new Map<string, Json>();
-  const instances = new Map<string, Instance>(
-    definition.tasks.map((task) => [task.task_id, newInstance(task.task_id, task.upstream.length)]),
-  );
-  const underWay = new Set<Promise<void>>();
+  const instances = createInstances(graph);
+  const over = Promise.withResolvers<void>();
+  let underWay = 0;
 
-  const change = (instance: Instance, state: TaskState): void => {
+  const change = (instance: Instance, state: TaskState, error: string | null = null): void => {
     instance.state = state;
-    onChange({ task_id: instance.task_id, state, try_number: instance.try_number });
+    instance.error = error;
+    onChange({ ...placeOf(instance), state });
   };
 
   const attempt = async (instance: Instance, task: TaskDefinition): Promise<void> => {
     for (;;) {
       instance.try_number += 1;
       change(instance, "running");
-      const inputs = resolveInputs(task, { params, results, run });
-      const identity = {
-        task_id: task.task_id,
-        map_index: -1,
-        try_number: instance.try_number,
-        max_tries: task.retries + 1,
-      };
+      const inputs = resolveInputs(
+        task,
+        readSources(instances, graph, { params, run }, listResultSources(task), instance),
+      );
+      const { task_id, map_index, try_number } = instance;
+      const identity = { task_id, map_index, try_number, max_tries: task.retries + 1 };
       const { outcome, result } = await runAttempt(task, inputs, { ...run, ...identity, params });
-      const budget = { try_number: instance.try_number, max_tries: task.retries + 1, infrastructure_failures: 0 };
+      const budget = { try_number, max_tries: task.retries + 1, infrastructure_failures: 0 };
       const after = decideAfterAttempt(outcome, task, budget, 0);
-      if (after.state === "success") results.set(task.task_id, result);
-      instance.error = after.state === "success" ? null : outcome.reason;
-      change(instance, after.state);
+      if (after.state === "success") instance.result = result;
+      change(instance, after.state, after.state === "success" ? null : outcome.reason);
       if (after.retry_in === null) break;
     }
-    settle([instance]);
+    settle(growCounters(instances, graph, finishedOf([instance])));
   };
 
-  const perform = (moves: readonly Move[]): Instance[] =>
-    moves.flatMap((move) => {
-      const instance = instances.get(move.task_id);
-      const task = graph.tasks.get(move.task_id);
-      if (!instance || !task) return [];
-      if (move.to !== "scheduled") {
-        instance.error = move.reason;
-        change(instance, move.to);
-        return [instance];
-      }
-      change(instance, "scheduled");
-      const running = attempt(instance, task).finally(() => underWay.delete(running));
-      underWay.add(running);
-      return [];
-    });
+  const start = (instance: Instance): void => {
+    const task = graph.tasks.get(instance.task_id);
+    if (!task) return;
+    change(instance, "scheduled");
+    underWay += 1;
+    attempt(instance, task).then(() => {
+      underWay -= 1;
+      if (underWay === 0) over.resolve();
+    }, over.reject);
+  };
 
-  const settle = (finished: readonly Instance[]): void => {
-    for (let ended = finished; ended.length > 0;) {
-      const counted = ended.flatMap(({ task_id, state }) => (isFinishedTaskState(state) ? [{ task_id, state }] : []));
-      ended = perform(planMoves(graph, growCounters(instances, planCounterGrowth(graph, counted))));
+  const settle = (changed: readonly Instance[]): void => {
+    for (let waiting = changed; waiting.length > 0;) {
+      const plan = planMoves(graph, waiting);
+      const ended: Instance[] = [];
+      const fresh: Instance[] = [];
+      const end = (instance: Instance, state: FinishedTaskState, reason: string | null) => {
+        change(instance, state, reason);
+        ended.push(instance);
+      };
+      for (const { task_id, map_index, to, reason } of plan.moves) {
+        const instance = instances.get(task_id)?.get(map_index);
+        if (!instance) continue;
+        if (to === "scheduled") start(instance);
+        else end(instance, to, reason);
+      }
+      for (const { task_id } of plan.expand) {
+        const unexpanded = instances.get(task_id)?.get(-1);
+        const expansion = expandInstance(instances, graph, { params, run }, task_id);
+        if ("kind" in expansion) {
+          if (unexpanded) end(unexpanded, expansion.state, expansion.reason);
+        } else if (unexpanded && graph.tasks.get(task_id)?.kind === "expand") {
+          end(unexpanded, "success", null);
+          fresh.push(...expansion.expanded);
+        } else {
+          expansion.expanded.forEach(start);
+        }
+      }
+      for (const group of planGroupEnds(graph, finishedOf(ended))) {
+        for (const member of listMembersToEnd(instances, group)) end(member, group.state, group.reason);
+      }
+      const grown = growCounters(instances, graph, finishedOf(ended));
+      waiting = [...new Set([...grown, ...fresh])].filter(({ state }) => state === null);
     }
   };
 
-  const unblocked = [...instances.values()].filter(
-    ({ task_id, upstream }) => upstream.total === 0 || graph.tasks.get(task_id)?.trigger_rule === "always",
+  settle(
+    listInstances(instances).filter(
+      ({ task_id, upstream }) => upstream.total === 0 || graph.tasks.get(task_id)?.trigger_rule === "always",
+    ),
   );
-  settle(perform(planMoves(graph, unblocked)));
-  while (underWay.size > 0) await Promise.race(underWay);
+  if (underWay > 0) await over.promise;
 
-  const tasks = [...instances.values()].map(({ task_id, map_index, state, try_number, error }) => {
+  const tasks = listInstances(instances).map((instance) => {
+    const { task_id, state, error } = instance;
     if (!isFinishedTaskState(state)) throw new Error(`task ${task_id} was left in state ${state ?? "none"}`);
-    return { task_id, map_index, state, try_number, error };
+    return { ...placeOf(instance), state, error };
   });
   const leaves = new Set(graph.leaves);
   return { state: judgeRun(tasks.filter((task) => leaves.has(task.task_id)).map((task) => task.state)), tasks };
 }
 
-function newInstance(taskId: string, total: number): Instance {
-  return {
-    id: taskId,
-    task_id: taskId,
-    map_index: -1,
-    upstream: { total, success: 0, failed: 0, upstream_failed: 0, skipped: 0, removed: 0 },
-    state: null,
-    try_number: 0,
-    error: null,
-  };
+function placeOf({ task_id, map_index, label, try_number }: Instance) {
+  return { task_id, map_index, ...(label !== null && { rendered_map_index: label }), try_number };
 }
 
-/** Returns the instances whose counters grew and that still wait. */
-function growCounters(instances: Map<string, Instance>, growth: ReturnType<typeof planCounterGrowth>): Instance[] {
-  return growth.flatMap((entry) => {
-    const instance = instances.get(entry.task_id);
-    if (!instance) return [];
-    for (const name of ["success", "failed", "upstream_failed", "skipped", "removed"] as const) {
-      instance.upstream[name] += entry[name];
-    }
-    return instance.state === null ? [instance] : [];
-  });
+function finishedOf(instances: readonly Instance[]) {
+  return instances.flatMap(({ task_id, map_index, state }) =>
+    isFinishedTaskState(state) ? [{ task_id, map_index, state }] : [],
+  );
 }

@@ -2,7 +2,7 @@
 
 import type { PassResult } from "../lifecycle/loop.ts";
 import { restartCleared } from "../store/restart-cleared.ts";
-import { advanceNextRun } from "../store/run-advance.ts";
+import { advanceNextRun, endDeadlockedRun } from "../store/run-advance.ts";
 import type { SchedulerContext } from "./activity.ts";
 
 const BATCH = 100;
@@ -13,7 +13,12 @@ export async function advanceRuns({ db, rules, clock }: SchedulerContext, signal
     const restarted = await restartCleared(db, rules.versions, clock.now());
     counts.restarted += restarted ?? 0;
     const advanced = await advanceNextRun(db, rules.versions, clock.now());
-    if (!advanced && restarted === null) return { counts };
+    if (!advanced && restarted === null) {
+      // Only when nothing is left to do: it looks at every running run.
+      while (passes === 0 && !signal.aborted && (await endDeadlockedRun(db, rules.versions, clock.now())))
+        counts.runs += 1;
+      return { counts };
+    }
     counts.runs += advanced?.runs ?? 0;
     counts.counted += advanced?.counted ?? 0;
     counts.scheduled += advanced?.scheduled ?? 0;

@@ -3,6 +3,7 @@
 // that can never work ends its attempt with the reason.
 
 import type { TaskDefinition } from "../core/definition.ts";
+import type { DagGraph } from "../core/graph.ts";
 import { messageOf } from "../core/errors.ts";
 import { capFloor } from "../core/memory-growth.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -39,7 +40,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
     const { graph } = await rules.versions.loadVersion(db, attempt.version_id);
     const task = graph.tasks.get(attempt.task_id);
-    finish(attempt, await launchAttempt(attempt, task), task);
+    finish(attempt, await launchAttempt(attempt, graph, task), task);
   };
 
   const finish = (attempt: ClaimedAttempt, result: LaunchResult, task?: TaskDefinition): void => {
@@ -49,10 +50,14 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
     context.onLaunch?.(reportOf(attempt, record, now));
   };
 
-  const launchAttempt = async (attempt: ClaimedAttempt, task: TaskDefinition | undefined): Promise<LaunchResult> => {
+  const launchAttempt = async (
+    attempt: ClaimedAttempt,
+    graph: DagGraph,
+    task: TaskDefinition | undefined,
+  ): Promise<LaunchResult> => {
     let work: LaunchWork;
     if (task?.container) {
-      const ready = await prepareContainer(db, task, task.container, attempt.attempt_id);
+      const ready = await prepareContainer(db, graph, task, task.container, attempt.attempt_id);
       if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
       if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
       const { container } = ready;

@@ -5,12 +5,18 @@ import type { Json } from "../core/json.ts";
 import { authorError, describeValue } from "./author-error.ts";
 import { readReference } from "./reference.ts";
 
+/** Which references are allowed: those of a DAG, with those of the mapped group that the place is in. */
+export interface Surroundings {
+  owner: object;
+  scope: string | null;
+}
+
 /**
  * @param path names the place in errors, e.g. `task "load": inputs.day`
- * @param owner the DAG whose references are allowed; null allows none
+ * @param around null allows no references
  */
-export function compileInput(value: unknown, path: string, owner: object | null): Expression {
-  return compile(value, path, owner, []);
+export function compileInput(value: unknown, path: string, around: Surroundings | null): Expression {
+  return compile(value, path, around, []);
 }
 
 /** A value without references. */
@@ -20,12 +26,18 @@ export function compileJson(value: unknown, path: string): Json {
   throw authorError(`${path} must be a plain value.`);
 }
 
-function compile(value: unknown, path: string, owner: object | null, parents: readonly object[]): Expression {
+function compile(value: unknown, path: string, around: Surroundings | null, parents: readonly object[]): Expression {
   const reference = readReference(value);
   if (reference) {
-    if (reference.owner === owner) return reference.expression;
+    if (reference.owner === around?.owner) {
+      if (reference.scope === null || reference.scope === around.scope) return reference.expression;
+      throw authorError(
+        `${path} is a reference out of the mapped group "${reference.scope}", where it has one value for each item. ` +
+          `Return it from the group's function, and use .result of what group() returns.`,
+      );
+    }
     throw authorError(
-      owner === null
+      around === null
         ? `${path} is a reference. Only a task's inputs may refer to results, params and facts of the run.`
         : `${path} belongs to another DAG. Call the task inside this DAG's function and pass that result.`,
     );
@@ -35,7 +47,7 @@ function compile(value: unknown, path: string, owner: object | null, parents: re
   const inside = [...parents, value];
   if (Array.isArray(value)) {
     // Array.from visits holes too, which are undefined and refused.
-    return joinArray(Array.from(value, (item: unknown, index) => compile(item, `${path}[${index}]`, owner, inside)));
+    return joinArray(Array.from(value, (item: unknown, index) => compile(item, `${path}[${index}]`, around, inside)));
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) refuse(value, path);
@@ -43,7 +55,7 @@ function compile(value: unknown, path: string, owner: object | null, parents: re
     Object.entries(value)
       // An absent optional field and one that is undefined are the same in JSON.
       .filter(([, field]) => field !== undefined)
-      .map(([name, field]) => [name, compile(field, `${path}.${name}`, owner, inside)]),
+      .map(([name, field]) => [name, compile(field, `${path}.${name}`, around, inside)]),
   );
 }
 

@@ -1,12 +1,20 @@
 // What every kind of task is made of: checked settings, and a call that puts the task into the DAG that is being built.
 
-import type { ContainerDefinition, Expression, TaskDefinition, TaskKind, TriggerRule } from "../core/definition.ts";
+import type {
+  ContainerDefinition,
+  Expression,
+  MapDefinition,
+  TaskDefinition,
+  TaskKind,
+  TriggerRule,
+} from "../core/definition.ts";
 import { authorError, atAuthorsLine } from "./author-error.ts";
 import { compileInput } from "./compile-input.ts";
 import type { CompiledFunction } from "./compiled.ts";
-import { addTask, type Draft, findCurrentDraft } from "./draft.ts";
+import { addTask, type Draft, findCurrentDraft, prefixId } from "./draft.ts";
 import { checkIdentifier } from "./identifier.ts";
 import type { CallArguments } from "./input.ts";
+import { compileMap, type MapArguments, type MapArrays } from "./map-task.ts";
 import { createNode, type TaskNode } from "./node.ts";
 import {
   applyDefaults,
@@ -20,6 +28,7 @@ import {
   type TaskSettings,
 } from "./task-settings.ts";
 import { checkKeyedInput } from "./task-policy.ts";
+import { listResultsIn } from "./upstream.ts";
 
 export interface Task<I extends object, O> {
   /** Adds the task to the DAG that is being built, and returns a reference to its result. */
@@ -27,6 +36,13 @@ export interface Task<I extends object, O> {
   readonly id: string;
   /** The same task under another id, to use it more than once in a DAG. */
   as(id: string): Task<I, O>;
+  /**
+   * Adds one instance for each item of an array that may exist only when the DAG runs; of several arrays, for every
+   * combination, the last one changing fastest. Returns a reference to the array of their results.
+   */
+  map<Name extends keyof I & string>(over: MapArrays<I, Name>, ...rest: MapArguments<I, Name>): TaskNode<O[]>;
+  /** As map(), with the items of several arrays in pairs: all must be equally long. */
+  zip<Name extends keyof I & string>(over: MapArrays<I, Name>, ...rest: MapArguments<I, Name>): TaskNode<O[]>;
 }
 
 export interface Blueprint {
@@ -58,73 +74,103 @@ export function readBlueprint(kind: TaskKind, given: unknown, where: string, run
 
 export function createTask<I extends object, O>(id: string, blueprint: Blueprint): Task<I, O> {
   const call = (...given: unknown[]) =>
-    atAuthorsLine(call, () => {
-      const draft = findCurrentDraft();
-      if (!draft) {
-        throw authorError(
-          `Task "${id}" was called outside of a DAG. Call it inside the function that is given to dag().`,
-        );
-      }
-      addTask(draft, defineTask(id, blueprint, draft, given), blueprint.run);
-      return createNode(id, draft);
-    });
+    atAuthorsLine(call, () => addCall(id, blueprint, (draft, where) => readCall(given, draft, where)));
+  const map = (over: unknown, constants: unknown = {}, options: unknown = {}) =>
+    atAuthorsLine(map, () =>
+      addCall(id, blueprint, (draft, where) => readMap(draft, where, over, constants, options, "cross")),
+    );
+  const zip = (over: unknown, constants: unknown = {}, options: unknown = {}) =>
+    atAuthorsLine(zip, () =>
+      addCall(id, blueprint, (draft, where) => readMap(draft, where, over, constants, options, "zip")),
+    );
   const as = (other: string) =>
     atAuthorsLine(as, () => {
       checkIdentifier("task", other);
       return createTask<I, O>(other, blueprint);
     });
   // The phantom type of the reference exists for the compiler only, so no value can have it.
-  return Object.assign(call as unknown as (...inputs: CallArguments<I>) => TaskNode<O>, { id, as });
+  return Object.assign(call as unknown as (...inputs: CallArguments<I>) => TaskNode<O>, {
+    id,
+    as,
+    map: map as unknown as Task<I, O>["map"],
+    zip: zip as unknown as Task<I, O>["zip"],
+  });
 }
 
-function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: readonly unknown[]): TaskDefinition {
+interface CallInputs {
+  inputs: TaskDefinition["inputs"];
+  map?: MapDefinition;
+}
+
+function addCall(ownId: string, blueprint: Blueprint, read: (draft: Draft, where: string) => CallInputs): object {
+  const draft = findCurrentDraft();
+  if (!draft) {
+    throw authorError(
+      `Task "${ownId}" was called outside of a DAG. Call it inside the function that is given to dag().`,
+    );
+  }
+  const id = prefixId(draft, "task", ownId);
   const where = `DAG "${draft.dagId}", task "${id}"`;
-  const inputs = compileInputs(given, draft, `${where}: inputs`);
+  addTask(draft, defineTask(id, blueprint, draft, where, read(draft, where)), blueprint.run);
+  return createNode(id, draft);
+}
+
+function defineTask(
+  id: string,
+  blueprint: Blueprint,
+  draft: Draft,
+  where: string,
+  { inputs, map }: CallInputs,
+): TaskDefinition {
   blueprint.checkInputs?.(inputs, where);
   checkKeyedInput(blueprint.settings.policy, inputs, where);
-  const upstream = new Set<string>();
-  Object.values(inputs).forEach((expression) => collectUpstream(expression, upstream));
   return {
     task_id: id,
     kind: blueprint.kind,
-    upstream: [...upstream],
+    upstream: listResultsIn([...(map?.over.map(({ array }) => array) ?? []), ...Object.values(inputs)]),
     trigger_rule: blueprint.triggerRule,
     inputs,
     ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
     container: blueprint.container,
     description: blueprint.description,
     ...blueprint.extras,
+    ...(map && { map }),
   };
 }
 
-function compileInputs(given: readonly unknown[], draft: Draft, where: string): { [name: string]: Expression } {
-  const [inputs = {}] = given;
-  if (given.length > 1 || typeof inputs !== "object" || inputs === null || Array.isArray(inputs)) {
+function readCall(given: readonly unknown[], draft: Draft, task: string): CallInputs {
+  const where = `${task}: inputs`;
+  if (given.length > 1) throw authorError(`${where} must be one object, e.g. ({ day: "2026-01-31" }).`);
+  return { inputs: compileInputs(given[0] ?? {}, draft, where) };
+}
+
+function readMap(
+  draft: Draft,
+  task: string,
+  over: unknown,
+  constants: unknown,
+  options: unknown,
+  mode: "cross" | "zip",
+): CallInputs {
+  const where = `${task}: ${mode === "zip" ? "zip" : "map"}()`;
+  const { map, items } = compileMap(draft, where, over, options, mode);
+  const shared = compileInputs(constants, draft, `${where}: the second argument`);
+  const twice = Object.keys(shared).find((name) => Object.hasOwn(items, name));
+  if (twice !== undefined) {
+    throw authorError(`${where}: ${twice} is given as an array to run over, and as a value for all. Leave one out.`);
+  }
+  return { inputs: { ...items, ...shared }, map };
+}
+
+function compileInputs(inputs: unknown, draft: Draft, where: string): { [name: string]: Expression } {
+  if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs)) {
     throw authorError(`${where} must be one object, e.g. ({ day: "2026-01-31" }).`);
   }
-  const expression = compileInput(inputs, where, draft);
+  const expression = compileInput(inputs, where, { owner: draft, scope: draft.expander });
   if (expression.kind === "object") return expression.fields;
   if (expression.kind !== "value") {
     throw authorError(`${where} is a reference. Name the inputs: ({ name: reference }).`);
   }
   const literals = Object.entries(expression.value ?? {});
   return Object.fromEntries(literals.map(([name, value]) => [name, { kind: "value", value }]));
-}
-
-function collectUpstream(expression: Expression, found: Set<string>): void {
-  switch (expression.kind) {
-    case "result":
-      found.add(expression.task_id);
-      return;
-    case "object":
-      Object.values(expression.fields).forEach((field) => collectUpstream(field, found));
-      return;
-    case "array":
-      expression.items.forEach((item) => collectUpstream(item, found));
-      return;
-    case "value":
-    case "param":
-    case "run":
-      return;
-  }
 }

@@ -36,7 +36,7 @@ function compileConcurrency(given: unknown, path: string, context: object, owner
       `${path} is ${describeValue(given)}. Use { key: ({ params }) => params.customer, limit: 1 }, with a param or fact of the run.`,
     );
   }
-  const expression = compileInput(key(context), `${path}.key`, owner);
+  const expression = compileInput(key(context), `${path}.key`, { owner, scope: null });
   if (expression.kind === "value") {
     throw authorError(`${path}.key is the same for all runs. Return a param or fact of the run, or use maxActiveRuns.`);
   }

@@ -7,8 +7,9 @@ import type { JsonObject } from "../core/json.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { COMPILED_DAG, type CompiledDag } from "./compiled.ts";
 import { compileDagLimits } from "./dag-limits.ts";
-import { buildDraft, type Draft, findCurrentDraft, refuseCycles } from "./draft.ts";
+import { buildDraft, type Draft, findCurrentDraft, openDraft } from "./draft.ts";
 import { checkIdentifier } from "./identifier.ts";
+import { refuseCycles, resolveGroupOrders } from "./order.ts";
 import { compileParamsSchema, createParamReferences, type ParamReferences, type ParamsSchema } from "./params.ts";
 import { createReference, type Reference } from "./reference.ts";
 import { checkTimezone, type Moment, toInstant } from "./schedule.ts";
@@ -113,7 +114,7 @@ export function dag<Params extends object = Record<never, never>>(
 ): Dag {
   const { draft, settings } = atAuthorsLine(dag, () => {
     checkIdentifier("DAG", id);
-    return openDraft(id, options, build);
+    return readOptions(id, options, build);
   });
   const returned = buildDraft(draft, () => build(createContext<Params>(settings.params_schema, draft)));
   atAuthorsLine(dag, () => {
@@ -124,16 +125,18 @@ export function dag<Params extends object = Record<never, never>>(
     }
     if (draft.tasks.size === 0) throw authorError(`DAG "${id}" has no tasks. Call at least one task in its function.`);
   });
+  resolveGroupOrders(draft);
   refuseCycles(draft);
   const tasks = [...draft.tasks.values()];
   const functions = tasks.flatMap(({ definition, run }) => (run ? [[definition.task_id, run] as const] : []));
   const definition: DagDefinition = { ...settings, tasks: tasks.map((entry) => entry.definition) };
+  if (draft.groups.length > 0) definition.groups = draft.groups;
   const timetable = timetableOf(options.schedule);
   const compiled = { definition, functions: Object.fromEntries(functions), ...(timetable && { timetable }) };
   return { id, [COMPILED_DAG]: compiled };
 }
 
-function openDraft(id: string, options: DagOptions, build: unknown) {
+function readOptions(id: string, options: DagOptions, build: unknown) {
   const where = `DAG "${id}"`;
   const outer = findCurrentDraft();
   if (outer) throw authorError(`${where} is defined inside DAG "${outer.dagId}". Move it to the top of the file.`);
@@ -144,7 +147,7 @@ function openDraft(id: string, options: DagOptions, build: unknown) {
     );
   }
   const defaults = options.defaults ? compileSettings(options.defaults, `${where}: defaults`) : NO_SETTINGS;
-  const draft: Draft = { dagId: id, defaults, tasks: new Map(), orders: [] };
+  const draft = openDraft(id, defaults);
   const settings = compileOptions(id, options, where);
   const limits = compileDagLimits(options, where, createContext(settings.params_schema, draft), draft);
   return { draft, settings: { ...settings, ...limits } };

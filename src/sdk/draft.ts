@@ -1,20 +1,45 @@
 // The DAG under construction: dag() opens it, calls of tasks add nodes, before() and after() add order, dag() closes it.
 // Building is synchronous, so one module variable is enough to know which DAG a task call belongs to.
 
-import type { TaskDefinition } from "../core/definition.ts";
-import { type AuthorsLine, authorError, authorErrorAt } from "./author-error.ts";
+import type { GroupDefinition, TaskDefinition } from "../core/definition.ts";
+import { type AuthorsLine, authorError } from "./author-error.ts";
 import type { CompiledFunction } from "./compiled.ts";
+import { checkIdentifier } from "./identifier.ts";
 import type { TaskSettings } from "./task-settings.ts";
+
+export interface DraftTask {
+  definition: TaskDefinition;
+  run: CompiledFunction | null;
+  /** The mapped group around it, null outside of any. */
+  expander: string | null;
+}
+
+/** What order is made between: a task, or all of a group. */
+export interface Place {
+  kind: "task" | "group";
+  id: string;
+}
 
 export interface Draft {
   readonly dagId: string;
   readonly defaults: TaskSettings;
-  readonly tasks: Map<string, { definition: TaskDefinition; run: CompiledFunction | null }>;
+  readonly tasks: Map<string, DraftTask>;
+  readonly groups: GroupDefinition[];
   /** Where before() or after() made the edge; data edges are not in it, for they cannot close a cycle alone. */
   readonly orders: { upstream: string; downstream: string; line: AuthorsLine }[];
+  /** Order with groups, whose first and last tasks are known only at the end. */
+  readonly groupOrders: { upstream: Place; downstream: Place; line: AuthorsLine }[];
+  /** The group whose function is running, and the mapped one around it. */
+  group: string | null;
+  expander: string | null;
 }
 
 let current: Draft | null = null;
+
+export function openDraft(dagId: string, defaults: TaskSettings): Draft {
+  const empty = { groups: [], orders: [], groupOrders: [], group: null, expander: null };
+  return { dagId, defaults, tasks: new Map(), ...empty };
+}
 
 export function buildDraft(draft: Draft, build: () => unknown): unknown {
   current = draft;
@@ -29,65 +54,25 @@ export function findCurrentDraft(): Draft | null {
   return current;
 }
 
+/** The id inside of the groups that are being built. */
+export function prefixId(draft: Draft, what: "task" | "group", id: string): string {
+  if (draft.group === null) return id;
+  const whole = `${draft.group}.${id}`;
+  checkIdentifier(what, whole);
+  return whole;
+}
+
 export function addTask(draft: Draft, definition: TaskDefinition, run: CompiledFunction | null): void {
   const id = definition.task_id;
   if (draft.tasks.has(id)) {
+    const own = id.slice(draft.group === null ? 0 : draft.group.length + 1);
     throw authorError(
-      `DAG "${draft.dagId}" has two tasks named "${id}". Give this call an id of its own: .as("${id}_2")(…).`,
+      `DAG "${draft.dagId}" has two tasks named "${id}". Give this call an id of its own: .as("${own}_2")(…).`,
     );
   }
-  draft.tasks.set(id, { definition, run });
-}
-
-export function addOrder(draft: Draft, upstream: string, downstream: string, line: AuthorsLine): void {
-  if (upstream === downstream) {
-    throw authorError(`DAG "${draft.dagId}": task "${upstream}" cannot wait for itself. Remove this line.`);
+  if (draft.groups.some((group) => group.group_id === id)) {
+    throw authorError(`DAG "${draft.dagId}" has a group and a task named "${id}". Give one of them another id.`);
   }
-  draft.orders.push({ upstream, downstream, line });
-  const known = draft.tasks.get(downstream)?.definition.upstream;
-  if (known && !known.includes(upstream)) known.push(upstream);
-}
-
-/** Throws, at the line that closed it, for a cycle. */
-export function refuseCycles(draft: Draft): void {
-  const path = findCycle(draft);
-  if (!path) return;
-  const edges = new Set(path.slice(1).map((id, index) => `${path[index]} → ${id}`));
-  const closing = draft.orders.findLast((order) => edges.has(`${order.upstream} → ${order.downstream}`));
-  const message = `DAG "${draft.dagId}" has a cycle: ${path.join(" → ")}. Remove one of these before() or after() calls.`;
-  throw closing ? authorErrorAt(closing.line, message) : authorError(message);
-}
-
-/** The ids along a cycle, in the order of execution, the first one repeated at the end. */
-function findCycle(draft: Draft): string[] | null {
-  const waiting = new Map<string, number>();
-  const downstream = new Map<string, string[]>();
-  for (const [id, { definition }] of draft.tasks) {
-    waiting.set(id, definition.upstream.length);
-    for (const upstream of definition.upstream) {
-      const known = downstream.get(upstream);
-      if (known) known.push(id);
-      else downstream.set(upstream, [id]);
-    }
-  }
-  const ready = [...waiting].filter(([, count]) => count === 0).map(([id]) => id);
-  for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
-    waiting.delete(id);
-    for (const next of downstream.get(id) ?? []) {
-      const left = (waiting.get(next) ?? 0) - 1;
-      waiting.set(next, left);
-      if (left === 0) ready.push(next);
-    }
-  }
-  const start = waiting.keys().next().value;
-  if (start === undefined) return null;
-  // Every task that is left has an upstream that is left: walking up must come to a task seen before.
-  const walked: string[] = [];
-  let id: string | undefined = start;
-  while (id !== undefined && !walked.includes(id)) {
-    walked.push(id);
-    id = draft.tasks.get(id)?.definition.upstream.find((upstream) => waiting.has(upstream));
-  }
-  if (id === undefined) return null;
-  return [id, ...walked.slice(walked.indexOf(id)).toReversed()];
+  const inGroup = draft.group === null ? definition : { ...definition, group: draft.group };
+  draft.tasks.set(id, { definition: inGroup, run, expander: draft.expander });
 }

@@ -4,7 +4,7 @@ import { authorError, describeValue } from "./author-error.ts";
 
 const IDENTIFIER = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,249}$/;
 
-export function checkIdentifier(what: "DAG" | "task", id: unknown): asserts id is string {
+export function checkIdentifier(what: "DAG" | "task" | "group", id: unknown): asserts id is string {
   if (typeof id === "string" && IDENTIFIER.test(id)) return;
   throw authorError(
     `${describeValue(id)} cannot be a ${what} id. ` +

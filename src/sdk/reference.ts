@@ -15,23 +15,25 @@ export interface Reference<out T> {
   get<S, Key extends KeyOf<S>>(this: Reference<S>, key: Key): Reference<Field<S, Key>>;
 }
 
-type ReferenceExpression = Extract<Expression, { kind: "param" | "result" | "run" }>;
+export type ReferenceExpression = Extract<Expression, { kind: "param" | "result" | "item" | "run" }>;
 
 export interface ReferenceSource {
   expression: ReferenceExpression;
   /** The DAG under construction that it belongs to. */
   owner: object;
+  /** The mapped group outside of which it is no single value; null: it has one anywhere in the DAG. */
+  scope: string | null;
 }
 
 /** Makes a reference; `extra` are methods of a node. */
-export function createReference(expression: ReferenceExpression, owner: object): object {
+export function createReference(expression: ReferenceExpression, owner: object, scope: string | null = null): object {
   const refuse = () => {
     throw authorError(
       `${nameReference(expression)} has no value while the DAG is built. Pass it to a task as an input and use it there.`,
     );
   };
-  const source: ReferenceSource = { expression, owner };
-  const get = (key: unknown) => atAuthorsLine(get, () => createReference(extendPath(expression, key), owner));
+  const source: ReferenceSource = { expression, owner, scope };
+  const get = (key: unknown) => atAuthorsLine(get, () => createReference(extendPath(expression, key), owner, scope));
   return {
     [SOURCE]: source,
     get,
@@ -65,6 +67,8 @@ function nameReference(expression: ReferenceExpression): string {
   switch (expression.kind) {
     case "param":
       return `The param "${expression.path.join(".")}"`;
+    case "item":
+      return `The item "${[expression.name, ...expression.path].join(".")}"`;
     case "run":
       return `The run's ${expression.field}`;
     case "result":

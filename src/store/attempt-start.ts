@@ -3,11 +3,11 @@
 
 import type { TaskContext } from "../contract/execution.ts";
 import { failure } from "../core/errors.ts";
-import { listResultSources, resolveInputs } from "../core/inputs.ts";
+import { resolveInputs } from "../core/inputs.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { readResults, runFacts, type RunRow } from "./input-sources.ts";
+import { type Reader, readInputSources, runFacts, type RunRow } from "./input-sources.ts";
 
 export interface StartedAttempt {
   attempt_id: string;
@@ -28,10 +28,9 @@ export interface StartingWorker {
   hostname: string;
 }
 
-interface StartedRow extends RunRow {
+interface StartedRow extends RunRow, Reader {
   epoch: number;
   task_id: string;
-  map_index: number;
   try_number: number;
   max_tries: number;
   version_id: number;
@@ -57,9 +56,9 @@ export async function startAttempt(
       instance as (
         update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, $4)
         from started s where t.id = s.task_instance_id
-        returning t.run_id, t.task_id, t.map_index, t.max_tries, s.epoch, s.try_number)
-      select i.epoch, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, i.task_id, i.map_index, i.try_number,
-        i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id
+        returning t.run_id, t.task_id, t.map_index, t.map_positions, t.max_tries, s.epoch, s.try_number)
+      select i.epoch, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, i.task_id, i.map_index, i.map_positions,
+        i.try_number, i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id
       from instance i join dag_run r on r.id = i.run_id`,
     values: [worker.attempt_id, worker.worker_id, worker.hostname, now],
   });
@@ -70,8 +69,8 @@ export async function startAttempt(
   const version = await versions.loadVersion(db, row.version_id);
   const task = version.graph.tasks.get(row.task_id);
   if (!task) throw failure("not_found", `task "${row.task_id}" is not in version ${row.version_id} of ${row.dag_id}`);
-  const [results, bundle] = await Promise.all([
-    readResults(db, row.run_key, listResultSources(task)),
+  const [sources, bundle] = await Promise.all([
+    readInputSources(db, row, version.graph, task, row),
     versions.loadBundle(db, version.bundle_hash),
     task.execution_timeout === null ? null : setDeadline(db, worker.attempt_id, task.execution_timeout, now),
   ]);
@@ -87,7 +86,7 @@ export async function startAttempt(
     attempt_id: worker.attempt_id,
     epoch: row.epoch,
     context,
-    inputs: resolveInputs(task, { params: row.params, results, run }),
+    inputs: resolveInputs(task, sources),
     params: row.params,
     execution_timeout: task.execution_timeout,
     variables: task.variables ?? [],

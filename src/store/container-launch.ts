@@ -3,9 +3,10 @@
 import { type ContainerResolution, resolveContainer } from "../core/container.ts";
 import type { ContainerDefinition, TaskDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
-import { listResultSources, resolveInputs } from "../core/inputs.ts";
+import type { DagGraph } from "../core/graph.ts";
+import { resolveInputs } from "../core/inputs.ts";
 import type { Queryable } from "./database.ts";
-import { readResults, runFacts, type RunRow } from "./input-sources.ts";
+import { type Reader, readInputSources, type RunRow } from "./input-sources.ts";
 
 export type PreparedContainer =
   | ContainerResolution
@@ -14,14 +15,15 @@ export type PreparedContainer =
 
 export async function prepareContainer(
   db: Queryable,
+  graph: DagGraph,
   task: TaskDefinition,
   container: ContainerDefinition,
   attemptId: string,
 ): Promise<PreparedContainer> {
-  const { rows } = await db.query<RunRow & { occupied_by: string | null }>({
+  const { rows } = await db.query<RunRow & Reader & { occupied_by: string | null }>({
     name: "read_run_of_attempt",
     text: `select r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, r.logical_date, r.data_interval_start,
-        r.data_interval_end, r.run_after, r.params,
+        r.data_interval_end, r.run_after, r.params, t.map_index, t.map_positions,
         (select old.pod_name from attempt old where old.task_instance_id = t.id and old.epoch < a.epoch
           and old.cleaned_at is null and old.pod_gone_at is null limit 1) as occupied_by
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id where a.id = $1`,
@@ -32,6 +34,6 @@ export async function prepareContainer(
   if (row.occupied_by !== null) {
     return { kind: "occupied", reason: `The pod of the attempt before, ${row.occupied_by}, is still there` };
   }
-  const results = await readResults(db, row.run_key, listResultSources(task));
-  return resolveContainer(task, container, resolveInputs(task, { params: row.params, results, run: runFacts(row) }));
+  const sources = await readInputSources(db, row, graph, task, row);
+  return resolveContainer(task, container, resolveInputs(task, sources));
 }

@@ -9,7 +9,8 @@ import type { OutcomeRules } from "./attempt-outcome.ts";
 import { requestStops } from "./attempt-stop.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type NewEvent, recordEvents } from "./event-log.ts";
-import { countFinished, readUnblocked, settleRun } from "./run-advance.ts";
+import { countFinished, settleRun } from "./run-advance.ts";
+import { readUnblocked } from "./waiting-instances.ts";
 import { lockRuns, readNewestVersion, type RunChoice } from "./run-snapshot.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -182,7 +183,7 @@ async function resetCounters(tx: Queryable, runId: number): Promise<number> {
     name: "reset_counters",
     text: `
       update task_instance set counted = false, upstream_success = 0, upstream_failed = 0, upstream_upstream_failed = 0,
-        upstream_skipped = 0, upstream_removed = 0
+        upstream_skipped = 0, upstream_removed = 0, setup_success = 0, setup_failed = 0, setup_skipped = 0
       where run_id = $1 and (counted
         or upstream_success + upstream_failed + upstream_upstream_failed + upstream_skipped + upstream_removed > 0)`,
     values: [runId],

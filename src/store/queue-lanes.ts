@@ -15,6 +15,7 @@ export interface ScheduledInstance {
   run_id: number;
   task_id: string;
   map_index: number;
+  map_positions: number[] | null;
   dag_id: string;
   version_id: number;
   logical_date: Date | null;
@@ -39,8 +40,8 @@ export async function admitScheduled(tx: Queryable, versions: VersionCache): Pro
     const { rows } = await tx.query<ScheduledInstance>({
       name: "to_admit",
       text: `
-        select t.id, t.run_id, t.task_id, t.map_index, r.dag_id, r.version_id, r.logical_date
-        from (select id, run_id, task_id, map_index from task_instance
+        select t.id, t.run_id, t.task_id, t.map_index, t.map_positions, r.dag_id, r.version_id, r.logical_date
+        from (select id, run_id, task_id, map_index, map_positions from task_instance
             where state = 'scheduled' and lane_id is null and waits_for is null
             order by scheduled_at, id limit $1) t
           join dag_run r on r.id = t.run_id`,
@@ -67,9 +68,9 @@ async function planAdmissions(
     return version ? [{ instance, version, task }] : [];
   });
   const blockers = await findPastBlockers(tx, judged);
-  const keyed = judged.flatMap(({ instance, task }) => {
+  const keyed = judged.flatMap(({ instance, version, task }) => {
     const input = task && keyedInput(task);
-    return input ? [{ instance, task: input }] : [];
+    return input ? [{ instance, graph: version.graph, task: input }] : [];
   });
   const sources = await readKeySources(tx, keyed);
   const keys = new Map(

@@ -2,7 +2,7 @@
 // the ancestors that failed, and the end of its log. Each is one statement over an index, bounded whatever the run's size.
 
 import type { DagDefinition, TriggerRule } from "../core/definition.ts";
-import type { DagGraph } from "../core/graph.ts";
+import { type DagGraph, isSameIndex } from "../core/graph.ts";
 import type {
   AttemptSituation,
   DagSituation,
@@ -58,7 +58,7 @@ export async function readSituation(
   const { definition, graph } = await versions.loadVersion(db, facts.version_id);
   const [run, upstream, attempt, log] = await Promise.all([
     readRunLimit(db, facts),
-    readUpstream(db, facts.run_id, graph, facts.task_id),
+    readUpstream(db, facts.run_id, graph, facts),
     facts.attempt_id === null ? null : readAttempt(db, facts.attempt_id),
     facts.attempt_id === null ? [] : readLogEnd(db, facts.attempt_id),
   ]);
@@ -110,34 +110,71 @@ async function readRunLimit(db: Queryable, facts: FactsRow): Promise<RunSituatio
   return { dag_run_id, run_after, state, reason, running: rows[0]?.running ?? 0, ahead: rows[0]?.ahead ?? 0 };
 }
 
-async function readUpstream(db: Queryable, runId: number, graph: DagGraph, taskId: string): Promise<UpstreamSituation> {
-  const task = graph.tasks.get(taskId);
-  const rule: TriggerRule = task?.trigger_rule ?? "all_success";
-  if (!task || task.upstream.length === 0) return { trigger_rule: rule, groups: [], failed: [] };
-  const [groups, failed] = await Promise.all([
-    db.query<UpstreamGroup>({
-      name: "group_upstream",
-      text: `
-        select state, count(*)::integer as count,
-          (array_agg(case when map_index = -1 then task_id else task_id || '[' || map_index || ']' end
-            order by task_id, map_index))[1:$3::integer] as names
-        from task_instance where run_id = $1 and task_id = any ($2) group by state order by min(task_id)`,
-      values: [runId, task.upstream, NAMED_UPSTREAM],
-    }),
-    db.query<{ name: string; reason: string | null }>({
-      name: "read_failed_ancestors",
-      text: `select task_id as name, reason from task_instance
-        where run_id = $1 and task_id = any ($2) and state = 'failed' order by end_date, task_id limit $3`,
-      values: [runId, findAncestors(graph, taskId), NAMED_FAILURES],
-    }),
+async function readUpstream(
+  db: Queryable,
+  runId: number,
+  graph: DagGraph,
+  { task_id, map_index }: Pick<FactsRow, "task_id" | "map_index">,
+): Promise<UpstreamSituation> {
+  const task = graph.tasks.get(task_id);
+  const trigger_rule: TriggerRule = task?.trigger_rule ?? "all_success";
+  const expander = map_index === -1 ? graph.expandedBy.get(task_id) : undefined;
+  const read = (ids: readonly string[]) =>
+    groupUpstream(
+      db,
+      runId,
+      ids.map((id) => ({ task_id: id, map_index: isSameIndex(graph, id, task_id) ? map_index : null })),
+    );
+  const [groups, setups, failed] = await Promise.all([
+    // An unexpanded member waits for its group alone.
+    read(expander === undefined ? (task?.upstream ?? []) : [expander]),
+    read(expander === undefined ? (graph.setups.get(task_id) ?? []) : []),
+    readFailedAncestors(db, runId, findAncestors(graph, task_id)),
   ]);
-  return { trigger_rule: rule, groups: groups.rows, failed: failed.rows };
+  return { trigger_rule, groups, setups, failed, unexpanded: task?.map !== undefined && map_index === -1 };
+}
+
+async function groupUpstream(
+  db: Queryable,
+  runId: number,
+  upstream: readonly { task_id: string; map_index: number | null }[],
+): Promise<UpstreamGroup[]> {
+  if (upstream.length === 0) return [];
+  const { rows } = await db.query<UpstreamGroup>({
+    name: "group_upstream",
+    text: `
+      select t.state, count(*)::integer as count,
+        (array_agg(case when t.map_index = -1 then t.task_id else t.task_id || '[' || t.map_index || ']' end
+          order by t.task_id, t.map_index))[1:$4::integer] as names
+      from unnest($2::text[], $3::int[]) as wanted (task_id, map_index)
+        join task_instance t on t.run_id = $1 and t.task_id = wanted.task_id
+          and (wanted.map_index is null or t.map_index = wanted.map_index)
+      group by t.state order by min(t.task_id)`,
+    values: [runId, upstream.map(({ task_id }) => task_id), upstream.map(({ map_index }) => map_index), NAMED_UPSTREAM],
+  });
+  return rows;
+}
+
+async function readFailedAncestors(db: Queryable, runId: number, taskIds: readonly string[]) {
+  if (taskIds.length === 0) return [];
+  const { rows } = await db.query<{ name: string; reason: string | null }>({
+    name: "read_failed_ancestors",
+    text: `select case when map_index = -1 then task_id else task_id || '[' || map_index || ']' end as name, reason
+      from task_instance
+      where run_id = $1 and task_id = any ($2) and state = 'failed' order by end_date, task_id, map_index limit $3`,
+    values: [runId, taskIds, NAMED_FAILURES],
+  });
+  return rows;
 }
 
 function findAncestors(graph: DagGraph, taskId: string): string[] {
-  const found = new Set(graph.tasks.get(taskId)?.upstream);
+  const above = (id: string) => {
+    const expander = graph.expandedBy.get(id);
+    return [...(graph.tasks.get(id)?.upstream ?? []), ...(expander === undefined ? [] : [expander])];
+  };
+  const found = new Set(above(taskId));
   // The set grows while it is walked.
-  for (const ancestor of found) for (const next of graph.tasks.get(ancestor)?.upstream ?? []) found.add(next);
+  for (const ancestor of found) for (const next of above(ancestor)) found.add(next);
   return [...found];
 }
 

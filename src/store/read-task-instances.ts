@@ -21,6 +21,7 @@ export interface TaskInstanceRow extends VersionRow {
   dag_run_id: string;
   task_id: string;
   map_index: number;
+  rendered_map_index: string | null;
   state: TaskState | null;
   try_number: number;
   max_tries: number;
@@ -101,7 +102,7 @@ const UNIQUE_ORDER = "i.run_id, i.task_id, i.map_index";
 /** What holds back all that wait in one lane stands with the lane. */
 export const REASON = "case when i.state = 'scheduled' then coalesce(i.reason, l.reason) else i.reason end";
 
-const COLUMNS = `i.id, r.dag_id, r.dag_run_id, i.task_id, i.map_index, i.state, i.try_number, i.max_tries, i.epoch,
+const COLUMNS = `i.id, r.dag_id, r.dag_run_id, i.task_id, i.map_index, i.rendered_map_index, i.state, i.try_number, i.max_tries, i.epoch,
   i.infrastructure_failures, i.retry_at, i.scheduled_at, i.queued_at, i.start_date, i.end_date,
   ${REASON} as reason, coalesce(l.pool, 'default_pool') as pool, coalesce(l.pool_slots, 1) as pool_slots, i.priority_weight, r.logical_date,
   r.run_after, a.executor, a.hostname, a.waiting_reason, a.outcome, a.outcome_reason, a.exit_code, a.error, ${VERSION_COLUMNS}`;

@@ -2,7 +2,8 @@
 
 import type { Database } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { type InstanceRow, settleRun, toWaiting } from "./run-advance.ts";
+import { settleRun } from "./run-advance.ts";
+import { INSTANCE_COLUMNS, type InstanceRow, toWaiting } from "./waiting-instances.ts";
 
 /** Restarts the instances of one run whose attempts have ended; null when there is none that nobody else holds. */
 export async function restartCleared(db: Database, versions: VersionCache, now: Date): Promise<number | null> {
@@ -22,14 +23,13 @@ export async function restartCleared(db: Database, versions: VersionCache, now: 
       text: `
         update task_instance t set state = null, retry_at = null, reason = null
         where run_id = $1 and state = 'restarting' and retry_at is not null and retry_at <= $2
-        returning t.id, t.task_id, t.map_index, t.upstream_total, t.upstream_success, t.upstream_failed,
-          t.upstream_upstream_failed, t.upstream_skipped, t.upstream_removed`,
+        returning ${INSTANCE_COLUMNS}`,
       values: [run.id, now],
     });
     // A queued run judges all of its instances when it starts.
     if (run.state !== "running") return rows.length;
     const { graph } = await versions.loadVersion(tx, run.version_id);
-    await settleRun(tx, run, graph, rows.map(toWaiting), now);
+    await settleRun(tx, run, graph, toWaiting(rows), now);
     return rows.length;
   });
 }

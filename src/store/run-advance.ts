@@ -4,8 +4,7 @@
 import {
   judgeRun,
   type FinishedInstance,
-  type Move,
-  planCounterGrowth,
+  planGroupEnds,
   planMoves,
   type WaitingInstance,
 } from "../core/plan-advance.ts";
@@ -15,6 +14,8 @@ import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
+import { type Expansion, expandInstance } from "./map-expansion.ts";
+import { endMembers, growCounters, performMoves, readUnblocked, readWaiting } from "./waiting-instances.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AdvanceCounts extends Record<string, number> {
@@ -115,6 +116,46 @@ export async function advanceNextRun(db: Database, versions: VersionCache, now: 
   });
 }
 
+/**
+ * Ends a running run in which nothing is under way and nothing can follow any more, or lets go on what had been forgotten.
+ * Both would be a fault of ours; a run that waits for ever would hide it.
+ */
+export async function endDeadlockedRun(db: Database, versions: VersionCache, now: Date): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const { rows } = await tx.query<LockedRun>({
+      name: "find_deadlocked_run",
+      text: `
+        select id, version_id, unfinished from dag_run r
+        where state = 'running'
+          and not exists (select from task_instance t where t.run_id = r.id and t.state in ('queued', 'running'))
+          and not exists (select from task_instance t where t.run_id = r.id and t.state = 'scheduled')
+          and not exists (
+            select from task_instance t where t.run_id = r.id and (not t.counted and t.state is not null
+              or t.state in ('restarting', 'up_for_retry', 'up_for_reschedule', 'deferred')))
+        order by id limit 1 for update skip locked`,
+    });
+    const run = rows[0];
+    if (!run) return false;
+    const { graph } = await versions.loadVersion(tx, run.version_id);
+    const waiting = await readWaiting(tx, run.id, [...graph.tasks.keys()]);
+    const plan = planMoves(graph, waiting);
+    if (plan.moves.length + plan.expand.length > 0) {
+      await settleRun(tx, run, graph, waiting, now);
+    } else if (waiting.length === 0) {
+      await endRun(tx, run.id, graph, now);
+    } else {
+      const names = [...new Set(waiting.map(({ task_id }) => task_id))].slice(0, 5).join(", ");
+      await tx.query({
+        name: "end_deadlocked_run",
+        text: "update dag_run set state = 'failed', end_date = $2, reason = $3 where id = $1",
+        values: [run.id, now, `all tasks are deadlocked: nothing runs that ${names} could go on waiting for`],
+      });
+      await notifyWork(tx, "runs");
+    }
+    return true;
+  });
+}
+
 /** Adds finished instances to their downstream's counters, and takes them off `run.unfinished`. */
 export async function countFinished(
   tx: Queryable,
@@ -125,7 +166,7 @@ export async function countFinished(
     name: "count_finished",
     text: `update task_instance set counted = true
       where run_id = $1 and not counted and state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed')
-      returning task_id, state`,
+      returning task_id, map_index, state`,
     values: [run.id],
   });
   run.unfinished -= finished.rowCount;
@@ -143,13 +184,23 @@ export async function settleRun(
   let scheduled = 0;
   let { unfinished } = run;
   for (let waiting = changed; waiting.length > 0;) {
-    const moves = planMoves(graph, waiting);
-    if (moves.length === 0) break;
+    const plan = planMoves(graph, waiting);
+    const expansions: Expansion[] = [];
+    for (const instance of plan.expand) expansions.push(await expandInstance(tx, run.id, graph, instance, now));
+    const moves = [...plan.moves, ...expansions.flatMap(({ move }) => (move ? [move] : []))];
+    if (moves.length + expansions.length === 0) break;
     await performMoves(tx, moves, now);
-    const finished = moves.flatMap(({ task_id, to }) => (to === "scheduled" ? [] : [{ task_id, state: to }]));
-    scheduled += moves.length - finished.length;
-    unfinished -= finished.length;
-    waiting = await growCounters(tx, run.id, graph, finished);
+    const moved = moves.flatMap(({ task_id, map_index, to }) =>
+      to === "scheduled" ? [] : [{ task_id, map_index, state: to }],
+    );
+    const finished = [...moved, ...(await endMembers(tx, run.id, planGroupEnds(graph, moved), now))];
+    scheduled += moves.length - moved.length + expansions.reduce((sum, each) => sum + each.scheduled, 0);
+    unfinished += expansions.reduce((sum, each) => sum + each.added, 0) - finished.length;
+    const grown = await growCounters(tx, run.id, graph, finished);
+    const fresh = expansions.flatMap((expansion) => expansion.fresh);
+    const expanded = fresh.length === 0 ? [] : await readWaiting(tx, run.id, fresh);
+    // Once each: what was read last has the counters as they are.
+    waiting = [...new Map([...grown, ...expanded].map((instance) => [instance.id, instance])).values()];
   }
   await tx.query({
     name: "set_unfinished",
@@ -161,63 +212,6 @@ export async function settleRun(
   if (unfinished > 0) return { scheduled, ended: 0 };
   await endRun(tx, run.id, graph, now);
   return { scheduled, ended: 1 };
-}
-
-/** Instances that no upstream holds back. */
-export async function readUnblocked(tx: Queryable, runId: number, graph: DagGraph): Promise<WaitingInstance[]> {
-  const always = [...graph.tasks.values()].filter((task) => task.trigger_rule === "always").map((task) => task.task_id);
-  const { rows } = await tx.query<InstanceRow>({
-    name: "read_unblocked",
-    text: `select ${INSTANCE_COLUMNS} from task_instance t
-      where t.run_id = $1 and t.state is null and (t.upstream_total = 0 or t.task_id = any ($2))`,
-    values: [runId, always],
-  });
-  return rows.map(toWaiting);
-}
-
-async function growCounters(
-  tx: Queryable,
-  runId: number,
-  graph: DagGraph,
-  finished: readonly FinishedInstance[],
-): Promise<WaitingInstance[]> {
-  const growth = planCounterGrowth(graph, finished);
-  if (growth.length === 0) return [];
-  const { rows } = await tx.query<InstanceRow & { state: string | null }>({
-    name: "grow_counters",
-    text: `
-      update task_instance t set
-        upstream_success = t.upstream_success + g.success, upstream_failed = t.upstream_failed + g.failed,
-        upstream_upstream_failed = t.upstream_upstream_failed + g.upstream_failed,
-        upstream_skipped = t.upstream_skipped + g.skipped, upstream_removed = t.upstream_removed + g.removed
-      from unnest($2::text[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[])
-        as g (task_id, success, failed, upstream_failed, skipped, removed)
-      where t.run_id = $1 and t.task_id = g.task_id
-      returning ${INSTANCE_COLUMNS}, t.state`,
-    values: [
-      runId,
-      growth.map((entry) => entry.task_id),
-      growth.map((entry) => entry.success),
-      growth.map((entry) => entry.failed),
-      growth.map((entry) => entry.upstream_failed),
-      growth.map((entry) => entry.skipped),
-      growth.map((entry) => entry.removed),
-    ],
-  });
-  return rows.filter((row) => row.state === null).map(toWaiting);
-}
-
-async function performMoves(tx: Queryable, moves: readonly Move[], now: Date): Promise<void> {
-  await tx.query({
-    name: "perform_moves",
-    text: `
-      update task_instance t set state = m.state, reason = m.reason, counted = m.state <> 'scheduled',
-        scheduled_at = case when m.state = 'scheduled' then $4 else t.scheduled_at end, lane_id = null, waits_for = null,
-        end_date = case when m.state = 'scheduled' then null else $4::timestamptz end
-      from unnest($1::uuid[], $2::text[], $3::text[]) as m (id, state, reason)
-      where t.id = m.id`,
-    values: [moves.map((move) => move.id), moves.map((move) => move.to), moves.map((move) => move.reason), now],
-  });
 }
 
 async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date): Promise<void> {
@@ -239,35 +233,4 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
-}
-
-const INSTANCE_COLUMNS = `t.id, t.task_id, t.map_index, t.upstream_total, t.upstream_success, t.upstream_failed,
-  t.upstream_upstream_failed, t.upstream_skipped, t.upstream_removed`;
-
-export interface InstanceRow {
-  id: string;
-  task_id: string;
-  map_index: number;
-  upstream_total: number;
-  upstream_success: number;
-  upstream_failed: number;
-  upstream_upstream_failed: number;
-  upstream_skipped: number;
-  upstream_removed: number;
-}
-
-export function toWaiting(row: InstanceRow): WaitingInstance {
-  return {
-    id: row.id,
-    task_id: row.task_id,
-    map_index: row.map_index,
-    upstream: {
-      total: row.upstream_total,
-      success: row.upstream_success,
-      failed: row.upstream_failed,
-      upstream_failed: row.upstream_upstream_failed,
-      skipped: row.upstream_skipped,
-      removed: row.upstream_removed,
-    },
-  };
 }

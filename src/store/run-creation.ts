@@ -3,6 +3,7 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
+import { indexDag } from "../core/graph.ts";
 import { readRunKey } from "../core/task-lane.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
@@ -109,6 +110,7 @@ export async function insertRun(
   const key = concurrency
     ? readRunKey(concurrency.key, { params: run.params, run: runFacts({ ...run, run_id: run.dag_run_id }) })
     : null;
+  const { setups } = indexDag(definition);
   const { rows } = await tx.query<{ run_id: number }>({
     name: "insert_run",
     text: `
@@ -122,9 +124,12 @@ export async function insertRun(
         on conflict do nothing
         returning id)
       insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
-        upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed, counted)
-      select run.id, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, false
-      from run, unnest($15::text[], $16::int[], $17::int[]) as task (task_id, max_tries, upstream_total)
+        upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed,
+        setup_total, counted)
+      select run.id, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, task.setup_total,
+        false
+      from run, unnest($15::text[], $16::int[], $17::int[], $21::int[])
+        as task (task_id, max_tries, upstream_total, setup_total)
       returning run_id`,
     values: [
       run.dag_id,
@@ -147,6 +152,7 @@ export async function insertRun(
       key,
       key === null ? null : concurrency?.limit,
       run.backfill_id,
+      tasks.map((task) => setups.get(task.task_id)?.length ?? 0),
     ],
   });
   return rows[0]?.run_id ?? null;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TRIGGER_RULES } from "../../src/core/definition.ts";
-import { advanceNextRun } from "../../src/store/run-advance.ts";
+import { advanceNextRun, endDeadlockedRun } from "../../src/store/run-advance.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -91,6 +91,32 @@ describe("a run", () => {
       ["b", "old"],
     ]);
     expect(await store.runState(run.id)).toBe("success");
+  });
+
+  it("ends with a reason when nothing can go on, and goes on where something had been forgotten", async () => {
+    await store.save(dagOf("d", [taskOf("a"), taskOf("b", ["a"])]));
+    const [lost, forgotten] = [await store.trigger("d"), await store.trigger("d")];
+    await store.settle();
+    expect(await endDeadlockedRun(store.db, store.rules.versions, store.now())).toBe(false);
+    // As no code of ours may leave them: a is over and counted, but b has not been told, or has and was not judged.
+    const forget = (seen: number, runId: number) =>
+      store.db.query({
+        text: `with ended as (
+            update task_instance set state = 'success', counted = true where run_id = $2 and task_id = 'a')
+          update task_instance set upstream_success = $1 where run_id = $2 and task_id = 'b'`,
+        values: [seen, runId],
+      });
+    await forget(0, lost.id);
+    await forget(1, forgotten.id);
+    while (await endDeadlockedRun(store.db, store.rules.versions, store.now()));
+    const { rows } = await store.db.query({
+      text: "select state, reason from dag_run where id = $1",
+      values: [lost.id],
+    });
+    expect(rows).toEqual([
+      { state: "failed", reason: expect.stringContaining("deadlocked: nothing runs that b could") },
+    ]);
+    expect(await store.states(forgotten.id)).toMatchObject({ b: "scheduled" });
   });
 
   it("is advanced by one scheduler at a time, whoever comes", async () => {

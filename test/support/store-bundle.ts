@@ -17,7 +17,7 @@ import { type Database, openDatabase } from "../../src/store/database.ts";
 import { advanceNextRun, startQueuedRuns } from "../../src/store/run-advance.ts";
 import { createManualRun } from "../../src/store/run-creation.ts";
 import { queueReadyTasks, returnDueRetries } from "../../src/store/task-queue.ts";
-import { createTestDatabase } from "./postgres.ts";
+import { createTestDatabase, type TestDatabase } from "./postgres.ts";
 
 export interface StoreBundle {
   db: Database;
@@ -51,8 +51,8 @@ export interface LaunchedAttempt {
 const EXECUTOR = "local";
 const LIMITS = { parallelism: 1_000, batch: 500 };
 
-export async function openStoreBundle(): Promise<StoreBundle> {
-  const { url, drop } = await createTestDatabase();
+export async function openStoreBundle(database?: TestDatabase): Promise<StoreBundle> {
+  const { url, drop } = database ?? (await createTestDatabase());
   const log = createLogger("silent");
   const db = openDatabase({ url, poolSize: 8, applicationName: "test", log });
   const rules: OutcomeRules = { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 };

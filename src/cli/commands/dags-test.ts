@@ -17,7 +17,7 @@ import { bundleFile, type Bundle } from "../../dags/bundle.ts";
 import { checkDefinitions } from "../../dags/check-definition.ts";
 import { isImportFailure } from "../../dags/import-fault.ts";
 import { loadBundle } from "../../dags/load-bundle.ts";
-import { type AttemptRunner, type InProcessRun, runInProcess } from "../../dags/run-in-process.ts";
+import { type AttemptRunner, type InProcessRun, type InProcessTask, runInProcess } from "../../dags/run-in-process.ts";
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
 import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
@@ -49,7 +49,7 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
     systemClock,
     (task) => {
       if (!quiet && task.state !== "scheduled")
-        print(`${mark(task.state)} ${task.task_id} (try ${task.try_number}): ${task.state}`);
+        print(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
     },
   );
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
@@ -189,6 +189,13 @@ function describeError(error: unknown, bundle: Bundle, timeout: number | null): 
   };
 }
 
+function nameInstance({ task_id, map_index, rendered_map_index }: Omit<InProcessTask, "state" | "error">): string {
+  if (map_index === -1) return task_id;
+  return rendered_map_index === undefined
+    ? `${task_id}[${map_index}]`
+    : `${task_id}[${map_index}: ${rendered_map_index}]`;
+}
+
 function mark(state: TaskState): string {
   if (state === "success") return styleText("green", "✓");
   if (state === "failed" || state === "upstream_failed") return styleText("red", "✗");
@@ -196,9 +203,10 @@ function mark(state: TaskState): string {
 }
 
 function describeRun(dagId: string, run: InProcessRun): string {
-  const lines = run.tasks.map(({ task_id, state, try_number, error }) => {
+  const lines = run.tasks.map((task) => {
+    const { state, try_number, error } = task;
     const why = error === null || state === "success" ? "" : `\n    ${error.replaceAll("\n", "\n    ")}`;
-    return `  ${task_id}: ${state} after ${try_number} ${try_number === 1 ? "try" : "tries"}${why}`;
+    return `  ${nameInstance(task)}: ${state} after ${try_number} ${try_number === 1 ? "try" : "tries"}${why}`;
   });
   return [`${dagId}: ${run.state}`, ...lines].join("\n");
 }

@@ -1,0 +1,38 @@
+// Prints what a run of 10,000 instances costs Postgres against one of 1,000, for each shape, as ratios of time and of pages
+// touched: 10 is linear.
+// `bench-progress.ts SMALL LARGE "SHAPE"` takes other sizes, and one shape. Ends with 1 when the pages
+// are more than a tenth beyond linear; the time is so only on a machine that does nothing else.
+
+import { createDatabase, migrateDatabase } from "../test/support/postgres-database.ts";
+import { startPostgres } from "../test/support/postgres-server.ts";
+import { measureRun, SHAPES, type Shape } from "../test/support/measure-progress.ts";
+
+const [small = "1000", large = "10000", only] = process.argv.slice(2);
+
+const server = await startPostgres();
+try {
+  for (const shape of SHAPES.filter(({ name }) => only === undefined || name === only)) {
+    const less = await measure(shape, Number(small));
+    const more = await measure(shape, Number(large));
+    const time = more.active / less.active;
+    const pages = more.pages / less.pages;
+    const linear = more.instances / less.instances;
+    console.log(
+      `${shape.name}: ${less.instances} instances ${Math.round(less.active)} ms, ${more.instances} instances ${Math.round(more.active)} ms, ` +
+        `ratio ${time.toFixed(2)} of time, ${pages.toFixed(2)} of pages (linear ${linear.toFixed(2)})`,
+    );
+    if (pages > linear * 1.1) process.exitCode = 1;
+  }
+} finally {
+  await server.stop();
+}
+
+async function measure(shape: Shape, instances: number) {
+  const database = await createDatabase(server.url, "template0");
+  await migrateDatabase(database.url);
+  try {
+    return await measureRun(database, shape, instances);
+  } finally {
+    await database.drop();
+  }
+}
