@@ -13,6 +13,7 @@ import { parseQuantity } from "../core/quantity.ts";
 import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { operatorDefinition } from "./operator.ts";
 
 export const json: z.ZodType<Json> = z.json();
 export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.json());
@@ -66,7 +67,7 @@ const errorNames = z.array(z.string().min(1).max(1_024)).max(100);
 
 export const taskDefinition = z.strictObject({
   task_id: taskId,
-  kind: z.enum(["function", "empty", "pod"]),
+  kind: z.enum(["function", "empty", "pod", "wait"]),
   upstream: z.array(taskId),
   trigger_rule: z.enum(TRIGGER_RULES),
   inputs: z.record(z.string(), expression),
@@ -77,6 +78,7 @@ export const taskDefinition = z.strictObject({
   container: containerDefinition.nullable(),
   variables: z.array(variableKey).exactOptional(),
   connections: z.array(connectionId).exactOptional(),
+  operator: operatorDefinition.exactOptional(),
   description: z.string().nullable(),
   pool: z.string().min(1).max(250).exactOptional(),
   pool_slots: limit.exactOptional(),

@@ -3,6 +3,7 @@
 // Names are snake_case because the value crosses processes; durations are seconds.
 
 import type { Json, JsonObject } from "./json.ts";
+import type { Operator } from "./operator.ts";
 
 /** Where a task's input comes from; resolved on the server when an attempt starts. */
 export type Expression =
@@ -42,8 +43,8 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
-/** pod: an image of the author's, without our worker in it. */
-export type TaskKind = "function" | "empty" | "pod";
+/** pod: an image of the author's, without our worker in it. wait: nothing runs; see core/operator.ts. */
+export type TaskKind = "function" | "empty" | "pod" | "wait";
 
 /** The main container of a task of kind pod; its inputs may set more of `env`, and other `arguments`. */
 export interface ContainerDefinition {
@@ -94,6 +95,8 @@ export interface TaskDefinition {
   variables?: string[];
   /** Ids of the connections that its worker is given; none when absent. */
   connections?: string[];
+  /** What it is beside its kind; absent for a plain one. */
+  operator?: Operator;
   description: string | null;
   /** "default_pool" when absent. */
   pool?: string;

@@ -1,5 +1,6 @@
 // A DAG's edges, indexed once per version for the rules that walk them.
 
+import { type Deciders, indexDeciders } from "./decision.ts";
 import type { DagDefinition, TaskDefinition } from "./definition.ts";
 
 export interface DagGraph {
@@ -11,6 +12,7 @@ export interface DagGraph {
   leaves: readonly string[];
   /** Task ids, upstream first; ties in the order of the definition. */
   order: readonly string[];
+  deciders: Deciders;
 }
 
 export function indexDag(definition: DagDefinition): DagGraph {
@@ -25,6 +27,7 @@ export function indexDag(definition: DagDefinition): DagGraph {
     downstream,
     leaves: definition.tasks.map((task) => task.task_id).filter((id) => downstream.get(id)?.length === 0),
     order: sortTopologically(definition.tasks, downstream),
+    deciders: indexDeciders(definition, downstream),
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { dagDefinition } from "../contract/definition.ts";
 import { findContainerFaults } from "../core/container.ts";
+import { findBranchFaults } from "../core/decision.ts";
 import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
@@ -71,6 +72,7 @@ function findFaults(dag: DagDefinition): Found[] {
   return [
     ...findScheduleFaults(dag),
     ...dag.tasks.flatMap((task) => findTaskFaults(dag, task)),
+    ...findOperatorFaults(dag),
     ...findGraphFaults(dag),
     ...findTextFaults(dag),
   ];
@@ -113,6 +115,17 @@ function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {
     }
   }
   return errors;
+}
+
+function findOperatorFaults(dag: DagDefinition): Found[] {
+  const tasks = new Map(dag.tasks.map((task) => [task.task_id, task]));
+  return dag.tasks.flatMap((task) =>
+    findBranchFaults(task, tasks).map((message) => ({
+      task_id: task.task_id,
+      path: `task "${task.task_id}".operator`,
+      message,
+    })),
+  );
 }
 
 function findContainerMisuse(task: TaskDefinition): FieldError[] {

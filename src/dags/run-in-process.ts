@@ -7,6 +7,7 @@ import { indexDag } from "../core/graph.ts";
 import { resolveInputs } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { planDecidedSkips } from "../core/decision.ts";
 import { judgeRun, type Move, planCounterGrowth, planMoves, type WaitingInstance } from "../core/plan-advance.ts";
 import { type FinishedTaskState, isFinishedTaskState, type TaskState } from "../core/states.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -106,10 +107,15 @@ export async function runInProcess(
       return [];
     });
 
+  const listDecisions = () => [...results].map(([task_id, value]) => ({ task_id, map_index: -1, value }));
+
   const settle = (finished: readonly Instance[]): void => {
     for (let ended = finished; ended.length > 0;) {
       const counted = ended.flatMap(({ task_id, state }) => (isFinishedTaskState(state) ? [{ task_id, state }] : []));
-      ended = perform(planMoves(graph, growCounters(instances, planCounterGrowth(graph, counted))));
+      const waiting = growCounters(instances, planCounterGrowth(graph, counted));
+      const skips = planDecidedSkips(graph, waiting, listDecisions());
+      const others = waiting.filter(({ id }) => !skips.some((skip) => skip.id === id));
+      ended = perform([...skips, ...planMoves(graph, others)]);
     }
   };
 

@@ -2,6 +2,7 @@
 
 import type { ContainerDefinition, Expression, TaskDefinition, TaskKind, TriggerRule } from "../core/definition.ts";
 import { authorError, atAuthorsLine } from "./author-error.ts";
+import type { Operator } from "../core/operator.ts";
 import { compileInput } from "./compile-input.ts";
 import type { CompiledFunction } from "./compiled.ts";
 import { addTask, type Draft, findCurrentDraft } from "./draft.ts";
@@ -38,6 +39,9 @@ export interface Blueprint {
   container: ContainerDefinition | null;
   /** What only some kinds of task say of themselves. */
   extras?: Pick<TaskDefinition, "variables" | "connections">;
+  operator?: Operator;
+  /** Gives its nodes methods of their own. */
+  extendNode?: (node: object, definition: TaskDefinition, draft: Draft) => object;
   /** Throws for inputs that this kind of task cannot take. */
   checkInputs?: (inputs: TaskDefinition["inputs"], where: string) => void;
 }
@@ -65,8 +69,10 @@ export function createTask<I extends object, O>(id: string, blueprint: Blueprint
           `Task "${id}" was called outside of a DAG. Call it inside the function that is given to dag().`,
         );
       }
-      addTask(draft, defineTask(id, blueprint, draft, given), blueprint.run);
-      return createNode(id, draft);
+      const definition = defineTask(id, blueprint, draft, given);
+      addTask(draft, definition, blueprint.run);
+      const node = createNode(id, draft);
+      return blueprint.extendNode?.(node, definition, draft) ?? node;
     });
   const as = (other: string) =>
     atAuthorsLine(as, () => {
@@ -92,6 +98,7 @@ function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: reado
     inputs,
     ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
     container: blueprint.container,
+    ...(blueprint.operator ? { operator: structuredClone(blueprint.operator) } : {}),
     description: blueprint.description,
     ...blueprint.extras,
   };

@@ -26,7 +26,7 @@ export function createNode(id: string, draft: Draft): object {
   return Object.assign(createReference({ kind: "result", task_id: id, path: [] }, draft), { id, before, after });
 }
 
-function readNode(value: unknown, draft: Draft, where: string): string {
+export function readNode(value: unknown, draft: Draft, where: string): string {
   if (findCurrentDraft() !== draft) {
     throw authorError(
       `DAG "${draft.dagId}", ${where} was called after the DAG was built. Call it inside the DAG's function.`,

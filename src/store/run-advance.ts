@@ -6,7 +6,6 @@ import {
   type FinishedInstance,
   type Move,
   planCounterGrowth,
-  planMoves,
   type WaitingInstance,
 } from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
@@ -15,6 +14,7 @@ import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
+import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AdvanceCounts extends Record<string, number> {
@@ -143,7 +143,7 @@ export async function settleRun(
   let scheduled = 0;
   let { unfinished } = run;
   for (let waiting = changed; waiting.length > 0;) {
-    const moves = planMoves(graph, waiting);
+    const moves = await planDecidedMoves(tx, run.id, graph, waiting);
     if (moves.length === 0) break;
     await performMoves(tx, moves, now);
     const finished = moves.flatMap(({ task_id, to }) => (to === "scheduled" ? [] : [{ task_id, state: to }]));

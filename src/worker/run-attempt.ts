@@ -12,6 +12,8 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
 import { createArtifactCalls } from "./artifact-calls.ts";
 import { createArtifacts } from "./artifacts.ts";
+import type { CompiledFunction } from "../sdk/compiled.ts";
+import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
 import { encodeResult } from "./encode-result.ts";
@@ -167,13 +169,13 @@ function runTask(
 
   function findFunction({ bundle, context }: StartAnswer): CompiledFunction | null {
     const dag = loadBundle(bundle.code).find((each) => each.definition.dag_id === context.dag_id);
-    const run = dag?.functions[context.task_id];
     const task = dag?.definition.tasks.find(({ task_id }) => task_id === context.task_id);
     const lacking = task ? findLackingSecret(task, start) : null;
     if (lacking !== null) {
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
+    const run = dag && findTaskFunction(dag, context.task_id);
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

@@ -24,6 +24,7 @@ import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 import { encodeResult } from "../../worker/encode-result.ts";
+import { findTaskFunction } from "../../worker/task-function.ts";
 
 export interface DagsTestOptions {
   file: string;
@@ -149,7 +150,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): Attem
       const reason = `${lacking}; here, give it by --secrets FILE`;
       return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
     }
-    const run = dag.functions[task.task_id];
+    const run = findTaskFunction(dag, task.task_id);
     if (!run) throw new Error(`task ${task.task_id} has no function`);
     const signal =
       task.execution_timeout === null
