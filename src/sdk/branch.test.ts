@@ -49,7 +49,7 @@ test("what cannot be is refused at the author's line", () => {
     build(() => {
       const node = pick();
       node.to({ big: [], small: empty("a")() });
-      to.call(null, { big: node });
+      node.to({ big: pick(), small: [] });
     }),
   ).toThrow('two tasks named "pick"');
   expect(() => shortCircuit("x", { skips: "some" as never }, () => 1)).toThrow('skips is "some"');

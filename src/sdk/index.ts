@@ -6,6 +6,7 @@
 export type { Artifact } from "../core/artifact.ts";
 export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
+export { bash, type BashInputs, type BashOptions } from "./bash.ts";
 export { branch, type BranchNode, type BranchTask, shortCircuit, type ShortCircuitOptions } from "./branch.ts";
 export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
 export { type Dag, type DagContext, type DagOptions, dag, type RunKey, type RunReferences } from "./dag.ts";

@@ -26,6 +26,8 @@ export interface WorkerSettings {
   launchToken: string;
   /** The module that a thread of this process is started from. */
   entry: URL;
+  /** That of commands which the task runs. */
+  environment: NodeJS.ProcessEnv;
 }
 
 /** How long the API may be away before the attempt is given up unstarted; the scheduler's own limit is longer. */
@@ -97,11 +99,13 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
   const { signal } = aborting;
   const artifacts = createArtifacts(createArtifactCalls({ address, attemptId, token: () => token, signal, clock }));
   runTask(start, { artifacts, signal }, link, aborting, exit);
+  runTask(start, settings.environment, link, aborting, exit);
 }
 
 function runTask(
   start: StartAnswer,
   tools: Pick<TaskRuntime, "artifacts" | "signal">,
+  environment: NodeJS.ProcessEnv,
   link: SupervisorLink,
   aborting: Aborting,
   exit: (code: number) => never,
@@ -176,6 +180,7 @@ function runTask(
       return null;
     }
     const run = dag && findTaskFunction(dag, context.task_id);
+    const run = dag && findTaskFunction(dag, context.task_id, environment);
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

@@ -151,6 +151,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): Attem
       return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
     }
     const run = findTaskFunction(dag, task.task_id);
+    const run = findTaskFunction(dag, task.task_id, process.env);
     if (!run) throw new Error(`task ${task.task_id} has no function`);
     const signal =
       task.execution_timeout === null
