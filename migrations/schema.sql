@@ -236,6 +236,20 @@ create table event_log (
   extra jsonb,
   constraint event_log_pkey PRIMARY KEY (id)
 );
+create table deferral (
+  task_instance_id uuid not null,
+  kind text not null,
+  began_at timestamp with time zone not null,
+  first_look_at timestamp with time zone,
+  looks integer not null,
+  due_at timestamp with time zone,
+  awaited_run_id bigint,
+  leased_by text,
+  leased_until timestamp with time zone,
+  constraint deferral_pkey PRIMARY KEY (task_instance_id),
+  constraint deferral_awaited_run_id_fkey FOREIGN KEY (awaited_run_id) REFERENCES dag_run(id) ON DELETE SET NULL,
+  constraint deferral_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
+) with (fillfactor=70);
 
 create table import_error (
   id bigint generated always as identity not null,
@@ -444,6 +458,8 @@ CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
+CREATE INDEX deferral_awaited ON public.deferral USING btree (awaited_run_id) WHERE (awaited_run_id IS NOT NULL);
+CREATE INDEX deferral_due ON public.deferral USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX task_instance_restarting ON public.task_instance USING btree (run_id) WHERE ((state = 'restarting'::text) AND (retry_at IS NOT NULL));
 CREATE INDEX task_instance_retry ON public.task_instance USING btree (retry_at) WHERE (state = 'up_for_retry'::text);

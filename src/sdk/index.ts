@@ -24,5 +24,19 @@ export type { Task } from "./create-task.ts";
 export type { SchemaOptions, ValueSchema } from "./task-schemas.ts";
 export type { SecretOptions, TaskSecrets } from "./task-secrets.ts";
 export { empty, task } from "./task.ts";
+export { type Sensed, sensor, type SensorOptions } from "./sensor.ts";
+export {
+  approval,
+  type ApprovalOptions,
+  type EventOptions,
+  externalTask,
+  type ExternalTaskOptions,
+  triggerDag,
+  type TriggerDagOptions,
+  waitFor,
+  waitForEvent,
+  type WaitOptions,
+  waitUntil,
+} from "./wait.ts";
 export type { TaskDefaults, TaskOptions } from "./task-settings.ts";
 export type { TaskConcurrency, TaskPolicyOptions } from "./task-policy.ts";

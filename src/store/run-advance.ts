@@ -14,6 +14,7 @@ import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
+import { beginDeferrals, wakeWaiters } from "./deferrals.ts";
 import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -146,6 +147,7 @@ export async function settleRun(
     const moves = await planDecidedMoves(tx, run.id, graph, waiting);
     if (moves.length === 0) break;
     await performMoves(tx, moves, now);
+    await beginDeferrals(tx, graph, moves, now);
     const finished = moves.flatMap(({ task_id, to }) => (to === "scheduled" ? [] : [{ task_id, state: to }]));
     scheduled += moves.length - finished.length;
     unfinished -= finished.length;
@@ -237,6 +239,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     values: [runId, state, now, reason],
   });
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
+  await wakeWaiters(tx, runId, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
 }
