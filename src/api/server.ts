@@ -37,6 +37,7 @@ import { addResultRoutes } from "./result-routes.ts";
 import { addSignInRoutes } from "./sign-in-routes.ts";
 import { addTaskInstanceRoutes } from "./task-instance-routes.ts";
 import { addVariableRoutes } from "./variable-routes.ts";
+import { addWaitRoutes } from "./wait-routes.ts";
 
 export type { ApiOptions } from "./api-server.ts";
 
@@ -125,6 +126,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addRerunRoutes(rest, options);
       addEventLogRoutes(rest, options);
       addDagVersionRoutes(rest, options);
+      addWaitRoutes(rest, options);
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);

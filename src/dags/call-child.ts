@@ -66,7 +66,8 @@ function describeThrown(error: unknown): CallAnswer & { kind: "thrown" } {
   try {
     const thrown = error instanceof Error ? error : new Error(`threw ${typeof error}: ${String(error)}`);
     const stack = typeof thrown.stack === "string" ? thrown.stack : "";
-    const { name, message } = thrown;
+    // Whatever the types say, code sets other things than strings here.
+    const { name, message }: { name: unknown; message: unknown } = thrown;
     return {
       kind: "thrown",
       name: String(name),

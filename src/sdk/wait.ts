@@ -50,8 +50,7 @@ export function readWait(
     timeout: timeout === undefined ? defaultTimeout : toSeconds(timeout, `${where}: timeout`),
     soft_fail: softFail,
   };
-  // The spread of a union's member with the fields that it lacks is that member again.
-  const operator = { ...read(given, where), ...limits } as WaitOperator;
+  const operator: WaitOperator = { ...read(given, where), ...limits };
   return { ...readBlueprint("wait", shared, where, run), operator };
 }
 

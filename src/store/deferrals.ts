@@ -197,7 +197,9 @@ export async function endWaits(tx: Queryable, ends: readonly WaitEnd[], now: Dat
     ],
   });
   const ids = new Set(rows.map(({ id }) => id));
-  const results = ends.filter((end) => end.state === "success" && ids.has(end.task_instance_id));
+  // Also of those that a person rejected: the answer is what the result says.
+  const kept = ends.filter(({ state, result }) => state === "success" || (state === "skipped" && result !== null));
+  const results = kept.filter((end) => ids.has(end.task_instance_id));
   await saveResults(
     tx,
     results.map(({ task_instance_id, result }) => ({ task_instance_id, value: result })),

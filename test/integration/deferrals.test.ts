@@ -21,7 +21,7 @@ const wait = (id: string, operator: Operator, upstream: string[] = [], more = {}
 const sensor = (more = {}): Operator => ({ type: "sensor", every: 30, backoff: false, ...LIMITS, ...more });
 
 async function instance(taskId: string) {
-  const { rows } = await store.db.query<Record<string, unknown>>({
+  const { rows } = await store.db.query({
     text: `select t.state, t.reason, t.try_number, r.value, d.due_at, d.looks from task_instance t
       left join task_result r on r.task_instance_id = t.id left join deferral d on d.task_instance_id = t.id
       where t.task_id = $1 order by t.run_id desc limit 1`,
