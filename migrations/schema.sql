@@ -122,6 +122,26 @@ create table connection (
   sealed_secrets text not null,
   updated_at timestamp with time zone not null,
   constraint connection_pkey PRIMARY KEY (connection_id)
+create table callback (
+  id bigint generated always as identity not null,
+  run_id bigint not null,
+  task_instance_id uuid,
+  event text not null,
+  state text not null,
+  try_number integer,
+  reason text,
+  tries integer not null,
+  due_at timestamp with time zone,
+  leased_until timestamp with time zone,
+  error text,
+  created_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  constraint callback_pkey PRIMARY KEY (id),
+  constraint callback_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE,
+  constraint callback_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE,
+  constraint callback_check CHECK (((state = 'pending'::text) = (due_at IS NOT NULL))),
+  constraint callback_event_check CHECK ((event = ANY (ARRAY['success'::text, 'failure'::text, 'retry'::text, 'skip'::text, 'deadline'::text]))),
+  constraint callback_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'cancelled'::text])))
 );
 
 create table container_log (
@@ -442,6 +462,8 @@ CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE 
 CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
 CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
 CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
+CREATE INDEX callback_due ON public.callback USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX callback_run ON public.callback USING btree (run_id);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
 CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);

@@ -16,6 +16,7 @@ import { addArtifactRoutes } from "./artifact-routes.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addBackfillRoutes } from "./backfill-routes.ts";
+import { addCallbackRoutes } from "./callback-routes.ts";
 import { addDagRoutes } from "./dag-routes.ts";
 import { addDagRunRoutes } from "./dag-run-routes.ts";
 import { addDagVersionRoutes } from "./dag-version-routes.ts";
@@ -127,6 +128,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addEventLogRoutes(rest, options);
       addDagVersionRoutes(rest, options);
       addWaitRoutes(rest, options);
+      addCallbackRoutes(rest, options);
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);

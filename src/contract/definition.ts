@@ -13,7 +13,7 @@ import { parseQuantity } from "../core/quantity.ts";
 import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
-import { operatorDefinition } from "./operator.ts";
+import { callbackEvents, deadlineDefinition, operatorDefinition } from "./operator.ts";
 
 export const json: z.ZodType<Json> = z.json();
 export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.json());
@@ -79,6 +79,7 @@ export const taskDefinition = z.strictObject({
   variables: z.array(variableKey).exactOptional(),
   connections: z.array(connectionId).exactOptional(),
   operator: operatorDefinition.exactOptional(),
+  callbacks: callbackEvents,
   description: z.string().nullable(),
   pool: z.string().min(1).max(250).exactOptional(),
   pool_slots: limit.exactOptional(),
@@ -144,6 +145,8 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     concurrency: z.strictObject({ key: expression, limit }).exactOptional(),
     params_schema: jsonObject.nullable(),
     is_paused_upon_creation: z.boolean(),
+    callbacks: callbackEvents,
+    deadline: deadlineDefinition,
     tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
   })
   .refine(

@@ -1,6 +1,7 @@
 // A task's operator as it enters: see core/operator.ts.
 
 import { z } from "zod";
+import { CALLBACK_EVENTS } from "../core/callback.ts";
 import type { Operator } from "../core/operator.ts";
 
 /** A year, in seconds. */
@@ -12,6 +13,11 @@ const id = z.string().min(1).max(250);
 const seconds = z.number().positive().max(LONGEST_WAIT);
 const interval = z.number().min(SHORTEST_INTERVAL).max(86_400);
 const limits = { timeout: seconds.nullable(), soft_fail: z.boolean() };
+
+export const callbackEvents = z.array(z.enum(CALLBACK_EVENTS)).exactOptional();
+export const deadlineDefinition = z
+  .strictObject({ after: seconds, from: z.enum(["queued", "started", "logical_date"]) })
+  .exactOptional();
 
 export const operatorDefinition: z.ZodType<Operator> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("branch"), choices: z.record(z.string(), z.array(id)) }),

@@ -1,6 +1,7 @@
 // What ends waits from outside: events, and people's answers, whose routes are Airflow's hitlDetails ("human in the loop").
 
 import { z } from "zod";
+import { CALLBACK_EVENTS, CALLBACK_STATES } from "../core/callback.ts";
 import { freeObject, instant, pageQuery } from "./rest.ts";
 
 export const eventRequest = z
@@ -41,3 +42,28 @@ export const hitlDetailsQuery = z.strictObject(pageQuery);
 export const hitlDetailsAnswer = z
   .object({ hitl_details: z.array(hitlDetailAnswer), total_entries: z.int() })
   .meta({ id: "HITLDetailCollection" });
+
+/** A function of the author's that is told what has happened. */
+export const callbackAnswer = z
+  .object({
+    id: z.int(),
+    event: z.enum(CALLBACK_EVENTS),
+    /** pending: it is called, or called again, at due_at; failed: no call is left; cancelled: a deadline that was kept. */
+    state: z.enum(CALLBACK_STATES),
+    /** null: it is about the run. */
+    task_id: z.string().nullable(),
+    map_index: z.int().nullable(),
+    try_number: z.int().nullable(),
+    /** What it is told. */
+    reason: z.string().nullable(),
+    tries: z.int(),
+    due_at: instant.nullable(),
+    /** Of the last call that failed. */
+    error: z.string().nullable(),
+    created_at: instant,
+    finished_at: instant.nullable(),
+  })
+  .meta({ id: "Callback" });
+export const callbacksAnswer = z
+  .object({ callbacks: z.array(callbackAnswer), total_entries: z.int() })
+  .meta({ id: "CallbackCollection" });

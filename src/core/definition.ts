@@ -2,6 +2,7 @@
 // `contract/definition.ts` validates it, Postgres keeps it with the bundle, and every rule in `core` reads it.
 // Names are snake_case because the value crosses processes; durations are seconds.
 
+import type { CallbackEvent, Deadline } from "./callback.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Operator } from "./operator.ts";
 
@@ -97,6 +98,8 @@ export interface TaskDefinition {
   connections?: string[];
   /** What it is beside its kind; absent for a plain one. */
   operator?: Operator;
+  /** Events that the author's functions are called about; absent for none. */
+  callbacks?: CallbackEvent[];
   description: string | null;
   /** "default_pool" when absent. */
   pool?: string;
@@ -183,5 +186,9 @@ export interface DagDefinition {
   /** JSON Schema (draft 2020-12) of the run's params; null: it takes none. */
   params_schema: JsonObject | null;
   is_paused_upon_creation: boolean;
+  /** Of its runs, as those of a task. */
+  callbacks?: CallbackEvent[];
+  /** When a run is late, upon which its callback "deadline" is called. */
+  deadline?: Deadline;
   tasks: TaskDefinition[];
 }

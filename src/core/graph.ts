@@ -1,5 +1,6 @@
 // A DAG's edges, indexed once per version for the rules that walk them.
 
+import type { CallbackEvent } from "./callback.ts";
 import { type Deciders, indexDeciders } from "./decision.ts";
 import type { DagDefinition, TaskDefinition } from "./definition.ts";
 
@@ -13,6 +14,8 @@ export interface DagGraph {
   /** Task ids, upstream first; ties in the order of the definition. */
   order: readonly string[];
   deciders: Deciders;
+  /** Events of runs that the author wants to hear of. */
+  run_callbacks: readonly CallbackEvent[];
 }
 
 export function indexDag(definition: DagDefinition): DagGraph {
@@ -28,6 +31,7 @@ export function indexDag(definition: DagDefinition): DagGraph {
     leaves: definition.tasks.map((task) => task.task_id).filter((id) => downstream.get(id)?.length === 0),
     order: sortTopologically(definition.tasks, downstream),
     deciders: indexDeciders(definition, downstream),
+    run_callbacks: definition.callbacks ?? [],
   };
 }
 

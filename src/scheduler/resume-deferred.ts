@@ -8,11 +8,11 @@ import type { JsonObject } from "../core/json.ts";
 import type { WaitOperator } from "../core/operator.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import { callSealed } from "../dags/call-sealed.ts";
-import type { PassResult } from "../lifecycle/loop.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
 import { readResults, runFacts } from "../store/input-sources.ts";
 import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
-import { type SchedulerContext, untilMs } from "./activity.ts";
+import type { SchedulerContext } from "./activity.ts";
+import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
 /** One call of a sensor's function. */
 const POKE_LIMIT_MS = 60_000;
@@ -21,70 +21,20 @@ const LEASE_MS = 120_000;
 /** Looks under way at once, each a query or a child process. */
 const MOST_AT_ONCE = 16;
 
-export interface DeferredLooks {
-  runOnce(): Promise<PassResult>;
-  /** Resolves when the looks that are under way have come to an end and are written down. */
-  finish(): Promise<void>;
-  /** The same, but children that are called are ended, and their waits left for others. */
-  drain(): Promise<void>;
-}
-
-/** @param wake asks for another pass, when a look has come to an end */
-export function createDeferredLooks(context: SchedulerContext, wake: () => void): DeferredLooks {
-  const { db, rules, clock, holder, log } = context;
-  const underWay = new Set<Promise<void>>();
-  const stopping = new AbortController();
-  let ended: WaitRecord[] = [];
-
-  const begin = (wait: ClaimedWait): void => {
-    const looking = look(context, wait, stopping.signal)
-      .then((record) => {
-        if (record) ended.push(record);
-      })
-      .catch((error: unknown) => {
-        // Its lease runs out, and it is looked at again.
-        log.error({ err: error, task_instance_id: wait.task_instance_id }, "cannot look at a waiting task");
-      })
-      .finally(() => {
-        underWay.delete(looking);
-        wake();
-      });
-    underWay.add(looking);
-  };
-
-  const record = async (): Promise<number> => {
-    const records = ended;
-    ended = [];
-    if (records.length === 0) return 0;
-    try {
-      return (await recordWaits(db, rules, records, clock.now())).ended;
-    } catch (error) {
-      ended = [...records, ...ended];
-      throw error;
-    }
-  };
-
-  const finish = async (): Promise<void> => {
-    while (underWay.size > 0) await Promise.all(underWay);
-    await record();
-  };
-
-  return {
-    runOnce: async () => {
-      const finished = await record();
-      const now = clock.now();
-      const free = MOST_AT_ONCE - underWay.size;
-      const claimed = free > 0 ? await claimDueWaits(db, { holder, limit: free, leaseMs: LEASE_MS }, now) : [];
-      claimed.forEach(begin);
-      const next = free > claimed.length ? await findNextWait(db, now) : null;
-      return { counts: { looks: claimed.length, ended: finished }, dueInMs: untilMs(next, now) };
+export function createDeferredLooks(context: SchedulerContext, wake: () => void): LeasedWork {
+  const { db, rules, holder } = context;
+  return createLeasedWork<ClaimedWait, WaitRecord>(
+    context,
+    {
+      name: "resume-deferred",
+      mostAtOnce: MOST_AT_ONCE,
+      claim: (limit, now) => claimDueWaits(db, { holder, limit, leaseMs: LEASE_MS }, now),
+      work: (wait, signal) => look(context, wait, signal),
+      record: (records, now) => recordWaits(db, rules, records, now),
+      findNext: (now) => findNextWait(db, now),
     },
-    finish,
-    drain: () => {
-      stopping.abort();
-      return finish();
-    },
-  };
+    wake,
+  );
 }
 
 /** null: it was broken off, so nothing is known. */

@@ -49,4 +49,6 @@ export interface CompiledDag {
   timetable?: Timetable;
   /** By key: see callbackKey in callbacks.ts; absent when there are none. */
   callbacks?: { [key: string]: (context: never) => unknown };
+  /** By key, as in callbacks.ts; absent when there are none. */
+  callbacks?: { [key: string]: (context: never, runtime: never) => unknown };
 }

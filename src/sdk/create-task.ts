@@ -3,6 +3,7 @@
 import type { ContainerDefinition, Expression, TaskDefinition, TaskKind, TriggerRule } from "../core/definition.ts";
 import { authorError, atAuthorsLine } from "./author-error.ts";
 import type { Operator } from "../core/operator.ts";
+import { type Callbacks, compileCallbacks, listEvents } from "./callbacks.ts";
 import { compileInput } from "./compile-input.ts";
 import type { CompiledFunction } from "./compiled.ts";
 import { addTask, type Draft, findCurrentDraft } from "./draft.ts";
@@ -40,6 +41,7 @@ export interface Blueprint {
   /** What only some kinds of task say of themselves. */
   extras?: Pick<TaskDefinition, "variables" | "connections">;
   operator?: Operator;
+  callbacks: Callbacks;
   /** Gives its nodes methods of their own. */
   extendNode?: (node: object, definition: TaskDefinition, draft: Draft) => object;
   /** Throws for inputs that this kind of task cannot take. */
@@ -57,6 +59,7 @@ export function readBlueprint(kind: TaskKind, given: unknown, where: string, run
     settings: compileSettings(options, where, TASK_OPTIONS),
     triggerRule: checkTriggerRule(options.triggerRule, where),
     description: checkDescription(options.description, where),
+    callbacks: compileCallbacks(options, where),
   };
 }
 
@@ -70,7 +73,7 @@ export function createTask<I extends object, O>(id: string, blueprint: Blueprint
         );
       }
       const definition = defineTask(id, blueprint, draft, given);
-      addTask(draft, definition, blueprint.run);
+      addTask(draft, definition, blueprint.run, blueprint.callbacks);
       const node = createNode(id, draft);
       return blueprint.extendNode?.(node, definition, draft) ?? node;
     });
@@ -99,6 +102,7 @@ function defineTask(id: string, blueprint: Blueprint, draft: Draft, given: reado
     ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
     container: blueprint.container,
     ...(blueprint.operator ? { operator: structuredClone(blueprint.operator) } : {}),
+    ...listEvents(blueprint.callbacks),
     description: blueprint.description,
     ...blueprint.extras,
   };

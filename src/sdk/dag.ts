@@ -5,6 +5,15 @@
 import type { DagDefinition, RunField } from "../core/definition.ts";
 import type { JsonObject } from "../core/json.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
+import {
+  type Callbacks,
+  compileCallbacks,
+  compileDeadline,
+  type DeadlineOptions,
+  listEvents,
+  nameCallbacks,
+  type RunCallbacks,
+} from "./callbacks.ts";
 import { COMPILED_DAG, type CompiledDag } from "./compiled.ts";
 import { compileDagLimits } from "./dag-limits.ts";
 import { buildDraft, type Draft, findCurrentDraft, refuseCycles } from "./draft.ts";
@@ -28,6 +37,9 @@ import {
 } from "./task-settings.ts";
 
 export interface DagOptions<Params extends object = object> extends ScheduleOptions {
+export interface DagOptions<Params extends object = object> extends RunCallbacks {
+  /** A cron expression, a preset, or null (as when left out): runs only when triggered. */
+  schedule?: SchedulePreset | (string & {}) | null;
   /** IANA name; the schedule and dates without offset are local to it. "UTC" unless given. */
   timezone?: string;
   /** No scheduled run before this moment … */
@@ -52,6 +64,8 @@ export interface DagOptions<Params extends object = object> extends ScheduleOpti
   paused?: boolean;
   /** For every task that does not say otherwise. */
   defaults?: TaskDefaults;
+  /** When a run is late, and who is told. */
+  deadline?: DeadlineOptions;
 }
 
 /** What runs are told apart by. */
@@ -103,6 +117,9 @@ const OPTIONS: Record<keyof DagOptions, true> = {
   description: true,
   paused: true,
   defaults: true,
+  onSuccess: true,
+  onFailure: true,
+  deadline: true,
 };
 
 /** Defines a DAG. `build` calls tasks; its call graph is the task graph. Export the result from the file. */
@@ -111,7 +128,7 @@ export function dag<Params extends object = Record<never, never>>(
   options: DagOptions<Params>,
   build: (context: DagContext<Params>) => void,
 ): Dag {
-  const { draft, settings } = atAuthorsLine(dag, () => {
+  const { draft, settings, callbacks } = atAuthorsLine(dag, () => {
     checkIdentifier("DAG", id);
     return openDraft(id, options, build);
   });
@@ -131,6 +148,11 @@ export function dag<Params extends object = Record<never, never>>(
   const timetable = timetableOf(options.schedule);
   const compiled = { definition, functions: Object.fromEntries(functions), ...(timetable && { timetable }) };
   return { id, [COMPILED_DAG]: compiled };
+  const called = tasks.flatMap((entry) => nameCallbacks(entry.definition.task_id, entry.callbacks));
+  called.push(...nameCallbacks(null, callbacks));
+  const compiled = { definition, functions: Object.fromEntries(functions) };
+  if (called.length === 0) return { id, [COMPILED_DAG]: compiled };
+  return { id, [COMPILED_DAG]: { ...compiled, callbacks: Object.fromEntries(called) } };
 }
 
 function openDraft(id: string, options: DagOptions, build: unknown) {
@@ -148,6 +170,14 @@ function openDraft(id: string, options: DagOptions, build: unknown) {
   const settings = compileOptions(id, options, where);
   const limits = compileDagLimits(options, where, createContext(settings.params_schema, draft), draft);
   return { draft, settings: { ...settings, ...limits } };
+  const late = compileDeadline(options.deadline, where);
+  const callbacks: Callbacks = { ...compileCallbacks(options, where), ...(late ? { deadline: late.callback } : {}) };
+  const settings = {
+    ...compileOptions(id, options, where),
+    ...listEvents(callbacks),
+    ...(late ? { deadline: late.deadline } : {}),
+  };
+  return { draft, settings, callbacks };
 }
 
 function compileOptions(id: string, options: DagOptions, where: string): Omit<DagDefinition, "tasks"> {

@@ -3,13 +3,14 @@
 
 import type { TaskDefinition } from "../core/definition.ts";
 import { type AuthorsLine, authorError, authorErrorAt } from "./author-error.ts";
+import type { Callbacks } from "./callbacks.ts";
 import type { CompiledFunction } from "./compiled.ts";
 import type { TaskSettings } from "./task-settings.ts";
 
 export interface Draft {
   readonly dagId: string;
   readonly defaults: TaskSettings;
-  readonly tasks: Map<string, { definition: TaskDefinition; run: CompiledFunction | null }>;
+  readonly tasks: Map<string, { definition: TaskDefinition; run: CompiledFunction | null; callbacks: Callbacks }>;
   /** Where before() or after() made the edge; data edges are not in it, for they cannot close a cycle alone. */
   readonly orders: { upstream: string; downstream: string; line: AuthorsLine }[];
 }
@@ -29,14 +30,19 @@ export function findCurrentDraft(): Draft | null {
   return current;
 }
 
-export function addTask(draft: Draft, definition: TaskDefinition, run: CompiledFunction | null): void {
+export function addTask(
+  draft: Draft,
+  definition: TaskDefinition,
+  run: CompiledFunction | null,
+  callbacks: Callbacks,
+): void {
   const id = definition.task_id;
   if (draft.tasks.has(id)) {
     throw authorError(
       `DAG "${draft.dagId}" has two tasks named "${id}". Give this call an id of its own: .as("${id}_2")(…).`,
     );
   }
-  draft.tasks.set(id, { definition, run });
+  draft.tasks.set(id, { definition, run, callbacks });
 }
 
 export function addOrder(draft: Draft, upstream: string, downstream: string, line: AuthorsLine): void {

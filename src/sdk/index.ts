@@ -8,6 +8,7 @@ export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
 export { bash, type BashInputs, type BashOptions } from "./bash.ts";
 export { branch, type BranchNode, type BranchTask, shortCircuit, type ShortCircuitOptions } from "./branch.ts";
+export type { CallbackContext, CallbackFunction, DeadlineOptions } from "./callbacks.ts";
 export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
 export { type Dag, type DagContext, type DagOptions, dag, type RunKey, type RunReferences } from "./dag.ts";
 export type { Duration } from "./duration.ts";

@@ -44,8 +44,8 @@ export function readWait(
   if (typeof softFail !== "boolean") {
     throw authorError(`${where}: softFail is ${describeValue(softFail)}. Use true or false.`);
   }
-  const others = [...own, "timeout", "softFail"];
-  const shared = Object.fromEntries(Object.entries(given).filter(([name]) => !others.includes(name)));
+  const others = new Set([...own, "timeout", "softFail"]);
+  const shared = Object.fromEntries(Object.entries(given).filter(([name]) => !others.has(name)));
   const limits = {
     timeout: timeout === undefined ? defaultTimeout : toSeconds(timeout, `${where}: timeout`),
     soft_fail: softFail,

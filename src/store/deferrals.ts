@@ -2,12 +2,15 @@
 // comes first, ended in one transaction with their result. A look that outlived its lease changes nothing.
 
 import { decideAfterAttempt } from "../core/after-attempt.ts";
+import { eventOf } from "../core/callback.ts";
 import { cleanText } from "../core/clean-text.ts";
 import type { DagGraph } from "../core/graph.ts";
 import type { WaitVerdict } from "../core/judge-wait.ts";
 import type { Json } from "../core/json.ts";
 import type { Move } from "../core/plan-advance.ts";
 import type { OutcomeRules } from "./attempt-outcome.ts";
+import { enqueueTaskCallbacks } from "./callbacks.ts";
+import type { VersionCache } from "./dag-versions.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { RunRow } from "./input-sources.ts";
 import { saveResults } from "./task-results.ts";
@@ -130,8 +133,14 @@ export async function recordWaits(
         ends.push({ ...wait, state: after.state, reason, result: verdict.result });
       }
     }
-    await putOff(tx, later);
-    return { ended: (await endWaits(tx, ends, now)).length };
+    const tried = await putOff(tx, later);
+    await enqueueTaskCallbacks(
+      tx,
+      rules.versions,
+      records.flatMap(({ wait }) => (tried.has(wait.task_instance_id) ? [{ ...wait, event: "retry" as const }] : [])),
+      now,
+    );
+    return { ended: (await endWaits(tx, rules.versions, ends, now)).length };
   });
 }
 
@@ -144,9 +153,10 @@ interface Later {
   next_try: boolean;
 }
 
-async function putOff(tx: Queryable, later: readonly Later[]): Promise<void> {
-  if (later.length === 0) return;
-  await tx.query({
+/** Returns those that go into their next try. */
+async function putOff(tx: Queryable, later: readonly Later[]): Promise<Set<string>> {
+  if (later.length === 0) return new Set();
+  const { rows } = await tx.query<{ id: string; next_try: boolean }>({
     name: "put_off_waits",
     text: `
       with later as (
@@ -156,7 +166,7 @@ async function putOff(tx: Queryable, later: readonly Later[]): Promise<void> {
         update deferral d set due_at = l.due_at, awaited_run_id = l.awaited_run_id, leased_by = null, leased_until = null
         from later l where d.task_instance_id = l.id and d.looks = l.looks returning l.id, l.reason, l.next_try)
       update task_instance t set reason = k.reason, try_number = t.try_number + k.next_try::int
-      from kept k where t.id = k.id and t.state = 'deferred'`,
+      from kept k where t.id = k.id and t.state = 'deferred' returning t.id, k.next_try`,
     values: [
       later.map((one) => one.task_instance_id),
       later.map((one) => one.looks),
@@ -166,10 +176,13 @@ async function putOff(tx: Queryable, later: readonly Later[]): Promise<void> {
       later.map((one) => one.next_try),
     ],
   });
+  return new Set(rows.flatMap(({ id, next_try }) => (next_try ? [id] : [])));
 }
 
 export interface WaitEnd {
   task_instance_id: string;
+  task_id: string;
+  version_id: number;
   /** The look that ended it. */
   looks: number;
   state: "success" | "skipped" | "failed";
@@ -178,7 +191,12 @@ export interface WaitEnd {
 }
 
 /** Ends waits; those that another look or a person has ended are left alone. Returns the ids of those that it ended. */
-export async function endWaits(tx: Queryable, ends: readonly WaitEnd[], now: Date): Promise<string[]> {
+export async function endWaits(
+  tx: Queryable,
+  versions: VersionCache,
+  ends: readonly WaitEnd[],
+  now: Date,
+): Promise<string[]> {
   if (ends.length === 0) return [];
   const { rows } = await tx.query<{ id: string }>({
     name: "end_waits",
@@ -205,16 +223,13 @@ export async function endWaits(tx: Queryable, ends: readonly WaitEnd[], now: Dat
     results.map(({ task_instance_id, result }) => ({ task_instance_id, value: result })),
     now,
   );
+  const ended = ends.filter((end) => ids.has(end.task_instance_id));
+  await enqueueTaskCallbacks(
+    tx,
+    versions,
+    ended.map((end) => ({ ...end, event: eventOf(end.state, false) })),
+    now,
+  );
   if (ids.size > 0) await notifyWork(tx, "advance");
   return [...ids];
-}
-
-/** In the transaction in which a run ends: whoever waits for it looks at once. */
-export async function wakeWaiters(tx: Queryable, runId: number, now: Date): Promise<void> {
-  const { rowCount } = await tx.query({
-    name: "wake_waiters",
-    text: "update deferral set due_at = $2 where awaited_run_id = $1",
-    values: [runId, now],
-  });
-  if (rowCount > 0) await notifyWork(tx, "defer");
 }

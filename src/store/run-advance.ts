@@ -15,6 +15,8 @@ import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
 import { beginDeferrals, wakeWaiters } from "./deferrals.ts";
+import { followRunEnd, setRunDeadline } from "./callbacks.ts";
+import { beginDeferrals } from "./deferrals.ts";
 import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -81,7 +83,8 @@ export async function startQueuedRuns(
     // Of a run that people have changed, finished instances are still to be counted.
     if (rows.length > 0) await notifyWork(tx, "advance");
     for (const run of rows) {
-      const { graph } = await versions.loadVersion(tx, run.version_id);
+      const { graph, definition } = await versions.loadVersion(tx, run.version_id);
+      await setRunDeadline(tx, run.id, definition, { started: now }, now);
       await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
     }
     await explainKeys(tx, now);
@@ -240,6 +243,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
   });
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
   await wakeWaiters(tx, runId, now);
+  await followRunEnd(tx, runId, graph, state, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
 }

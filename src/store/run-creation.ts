@@ -8,6 +8,8 @@ import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import { recordEvents } from "./event-log.ts";
+import { setRunDeadline } from "./callbacks.ts";
+import { type Database, type Queryable, sqlState } from "./database.ts";
 import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -150,4 +152,14 @@ export async function insertRun(
     ],
   });
   return rows[0]?.run_id ?? null;
+  const row = rows[0];
+  if (!row) throw new Error(`run ${run.dag_run_id} of ${run.dag_id} has no task instances`);
+  await setRunDeadline(
+    tx,
+    row.run_id,
+    definition,
+    { queued: now, logical_date: run.logical_date ?? run.run_after },
+    now,
+  );
+  return row.run_id;
 }

@@ -6,14 +6,9 @@ import type { WaitOperator } from "../core/operator.ts";
 import type { TaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { endWaits } from "./deferrals.ts";
+import { endWaits, type WaitEnd } from "./deferrals.ts";
 import { readPage } from "./read-page.ts";
 import type { InstanceKey } from "./read-task-instances.ts";
-
-export interface WaitingTask {
-  operator: WaitOperator & { type: "event" | "approval" };
-  dag_id: string;
-}
 
 /**
  * `decide` may refuse by throwing. Errors: not_found, not_waiting, and those of `decide`.
@@ -30,10 +25,10 @@ export async function answerWait<Type extends "event" | "approval">(
   const { operator, state } = await requireOperator(db, versions, key, type);
   const { outcome, result } = decide(operator);
   const ended = await db.transaction(async (tx) => {
-    const { rows } = await tx.query<{ task_instance_id: string; looks: number }>({
+    const { rows } = await tx.query<Pick<WaitEnd, "task_instance_id" | "looks" | "task_id" | "version_id">>({
       name: "lock_wait",
       // The wait before its instance, as everywhere.
-      text: `select d.task_instance_id, d.looks from deferral d join task_instance t on t.id = d.task_instance_id
+      text: `select d.task_instance_id, d.looks, t.task_id, r.version_id from deferral d join task_instance t on t.id = d.task_instance_id
           join dag_run r on r.id = t.run_id
         where r.dag_id = $1 and r.dag_run_id = $2 and t.task_id = $3 and t.map_index = $4 and t.state = 'deferred'
         for update of d`,
@@ -42,6 +37,7 @@ export async function answerWait<Type extends "event" | "approval">(
     const end = outcome.kind === "skipped" ? ("skipped" as const) : ("success" as const);
     return endWaits(
       tx,
+      versions,
       rows.map((row) => ({ ...row, state: end, reason: outcome.reason, result })),
       now,
     );

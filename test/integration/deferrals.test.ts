@@ -302,7 +302,7 @@ describe("a sensor", () => {
     await store.trigger("d");
     await store.settle();
     const looks = createDeferredLooks(contextOf(store), () => {});
-    expect((await looks.runOnce()).counts).toEqual({ looks: 1, ended: 0 });
+    expect((await looks.runOnce()).counts).toEqual({ claimed: 1, recorded: 0 });
     await looks.drain();
     expect(await instance("look")).toMatchObject({ state: "deferred", looks: 1 });
   });

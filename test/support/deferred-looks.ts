@@ -34,8 +34,8 @@ export async function lookThrough(store: StoreBundle): Promise<number> {
     const looks = createDeferredLooks(contextOf(store), () => {});
     const { counts } = await looks.runOnce();
     await looks.finish();
-    if ((counts["looks"] ?? 0) === 0) return total;
-    total += counts["looks"] ?? 0;
+    if ((counts["claimed"] ?? 0) === 0) return total;
+    total += counts["claimed"] ?? 0;
   }
 }
 
