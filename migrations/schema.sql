@@ -163,6 +163,17 @@ create table container_result (
   value json not null,
   constraint container_result_pkey PRIMARY KEY (attempt_id),
   constraint container_result_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
+create table connection (
+  connection_id text not null,
+  conn_type text not null,
+  description text,
+  host text,
+  port integer,
+  login text,
+  schema text,
+  sealed_secrets text not null,
+  updated_at timestamp with time zone not null,
+  constraint connection_pkey PRIMARY KEY (connection_id)
 );
 
 create table dag (

@@ -47,4 +47,16 @@ export type WaitOperator = WaitLimits &
       }
   );
 
+export function isWait(operator: Operator | undefined): operator is WaitOperator {
+  switch (operator?.type) {
+    case undefined:
+    case "branch":
+    case "short_circuit":
+    case "bash":
+      return false;
+    default:
+      return true;
+  }
+}
+
 export type Operator = DecidingOperator | BashOperator | WaitOperator;

@@ -8,6 +8,8 @@ import type { DagDefinition, Expression, TaskDefinition } from "../core/definiti
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
 import { findScheduleFault } from "../core/ticks.ts";
+import { isWait } from "../core/operator.ts";
+import { findScheduleFault } from "../core/timetable.ts";
 
 export interface DefinitionError extends FieldError {
   /** Ids that the author wrote near the fault, the nearest first. */
@@ -120,12 +122,19 @@ function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {
 function findOperatorFaults(dag: DagDefinition): Found[] {
   const tasks = new Map(dag.tasks.map((task) => [task.task_id, task]));
   return dag.tasks.flatMap((task) =>
-    findBranchFaults(task, tasks).map((message) => ({
+    [...findBranchFaults(task, tasks), ...findKindFaults(task)].map((message) => ({
       task_id: task.task_id,
       path: `task "${task.task_id}".operator`,
       message,
     })),
   );
+}
+
+/** What waits has an operator that says for what, and nothing else has one of those. */
+function findKindFaults({ kind, operator }: TaskDefinition): string[] {
+  if (kind === "wait") return isWait(operator) ? [] : ["is missing, and a task of kind wait needs one that waits"];
+  if (operator === undefined || (kind === "function" && !isWait(operator))) return [];
+  return [`"${operator.type}" does not belong to a task of kind ${kind}`];
 }
 
 function findContainerMisuse(task: TaskDefinition): FieldError[] {

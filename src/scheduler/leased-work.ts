@@ -35,8 +35,8 @@ export function createLeasedWork<Item, Done>(
 
   const begin = (item: Item): void => {
     const working = work(item, stopping.signal)
-      .then((done) => {
-        if (done !== null) ended.push(done);
+      .then((result) => {
+        if (result !== null) ended.push(result);
       })
       .catch((error: unknown) => {
         log.error({ err: error, item }, `${name}: a piece failed unexpectedly; it is repeated when its lease runs out`);

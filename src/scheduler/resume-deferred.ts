@@ -5,7 +5,7 @@
 import { isFailure, messageOf } from "../core/errors.ts";
 import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
 import type { JsonObject } from "../core/json.ts";
-import type { WaitOperator } from "../core/operator.ts";
+import { isWait, type WaitOperator } from "../core/operator.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import { callSealed } from "../dags/call-sealed.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
@@ -67,6 +67,9 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
         try_number: wait.try_number,
         max_tries: wait.max_tries,
         params: wait.params,
+        // Secrets stay with tasks that run in pods of their own.
+        variables: {},
+        connections: {},
       };
       facts.poke = await poke(
         context,
@@ -86,10 +89,6 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
   facts.target = target;
   const verdict = judgeWait(operator, facts, clock.now());
   return { wait, verdict, awaited_run_id: verdict.kind === "wait" && target !== null ? target.id : null };
-}
-
-function isWait(operator: { type: string } | undefined): operator is WaitOperator {
-  return operator !== undefined && !["branch", "short_circuit", "bash"].includes(operator.type);
 }
 
 async function findTriggered(

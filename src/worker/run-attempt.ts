@@ -179,7 +179,6 @@ function runTask(
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
-    const run = dag && findTaskFunction(dag, context.task_id);
     const run = dag && findTaskFunction(dag, context.task_id, environment);
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;

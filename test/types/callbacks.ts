@@ -4,7 +4,10 @@ import { bash, dag, empty, kubernetesPod, sensor, task } from "windlass";
 
 const told = task(
   "told",
-  { onFailure: async ({ run_id, reason }) => void (await fetch(`https://x/${run_id}`, { body: reason })) },
+  {
+    onFailure: async ({ run_id, reason }) =>
+      void (await fetch(`https://x/${run_id}`, { method: "POST", body: reason })),
+  },
   () => 1,
 );
 const plain = bash("plain", { command: "true", onRetry: ({ try_number }) => try_number, onSkip: () => {} });
