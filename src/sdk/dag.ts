@@ -169,15 +169,10 @@ function openDraft(id: string, options: DagOptions, build: unknown) {
   const draft: Draft = { dagId: id, defaults, tasks: new Map(), orders: [] };
   const settings = compileOptions(id, options, where);
   const limits = compileDagLimits(options, where, createContext(settings.params_schema, draft), draft);
-  return { draft, settings: { ...settings, ...limits } };
   const late = compileDeadline(options.deadline, where);
   const callbacks: Callbacks = { ...compileCallbacks(options, where), ...(late ? { deadline: late.callback } : {}) };
-  const settings = {
-    ...compileOptions(id, options, where),
-    ...listEvents(callbacks),
-    ...(late ? { deadline: late.deadline } : {}),
-  };
-  return { draft, settings, callbacks };
+  const told = { ...listEvents(callbacks), ...(late ? { deadline: late.deadline } : {}) };
+  return { draft, settings: { ...settings, ...limits, ...told }, callbacks };
 }
 
 function compileOptions(id: string, options: DagOptions, where: string): Omit<DagDefinition, "tasks"> {

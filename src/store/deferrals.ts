@@ -98,10 +98,7 @@ export async function findNextWait(db: Queryable, now: Date): Promise<Date | nul
 }
 
 export interface WaitRecord {
-  wait: Pick<
-    ClaimedWait,
-    "task_instance_id" | "task_id" | "version_id" | "looks" | "try_number" | "max_tries" | "infrastructure_failures"
-  >;
+  wait: Omit<ClaimedWait, "began_at" | "first_look_at">;
   verdict: WaitVerdict;
   awaited_run_id?: number | null;
 }
@@ -122,8 +119,9 @@ export async function recordWaits(
         continue;
       }
       const { graph } = await rules.versions.loadVersion(tx, wait.version_id);
-      const policy = graph.tasks.get(wait.task_id) ?? { retries: 0, retry_delay: 0 };
-      const after = decideAfterAttempt(verdict.outcome, policy, wait, rules.infrastructureBudget);
+      const policy = graph.tasks.get(wait.task_id) ?? { retry_delay: 0 };
+      const seed = `${wait.dag_id} ${wait.task_id} ${wait.run_id} ${wait.map_index}`;
+      const after = decideAfterAttempt(verdict.outcome, policy, wait, rules.infrastructureBudget, 0, seed);
       if (after.state === "up_for_retry") {
         // It holds nothing, so it waits for its next try as it waits for all else.
         const due = new Date(now.getTime() + (after.retry_in ?? 0) * 1000);

@@ -14,7 +14,6 @@ import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
-import { beginDeferrals, wakeWaiters } from "./deferrals.ts";
 import { followRunEnd, setRunDeadline } from "./callbacks.ts";
 import { beginDeferrals } from "./deferrals.ts";
 import { planDecidedMoves } from "./decisions.ts";

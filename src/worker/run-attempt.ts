@@ -12,7 +12,6 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
 import { createArtifactCalls } from "./artifact-calls.ts";
 import { createArtifacts } from "./artifacts.ts";
-import type { CompiledFunction } from "../sdk/compiled.ts";
 import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
@@ -98,8 +97,7 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
   token = start.token;
   const { signal } = aborting;
   const artifacts = createArtifacts(createArtifactCalls({ address, attemptId, token: () => token, signal, clock }));
-  runTask(start, { artifacts, signal }, link, aborting, exit);
-  runTask(start, settings.environment, link, aborting, exit);
+  runTask(start, { artifacts, signal }, settings.environment, link, aborting, exit);
 }
 
 function runTask(

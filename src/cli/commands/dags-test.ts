@@ -143,10 +143,6 @@ async function readSecrets(file: string | null): Promise<Secrets> {
   }
 }
 
-function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): AttemptRunner {
-  // Made in the system's own place for such files, which clears it.
-  const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
-  return async (task, inputs, runtime) => {
 function createRunner(
   dag: CompiledDag,
   bundle: Bundle,
@@ -154,6 +150,8 @@ function createRunner(
   outside: FromOutside,
   note: (taskId: string, text: string) => void,
 ): AttemptRunner {
+  // Made in the system's own place for such files, which clears it.
+  const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
   const runTask: AttemptRunner = async (task, inputs, runtime) => {
     const { task_id, operator } = task;
     if (isWait(operator)) {
