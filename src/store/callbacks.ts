@@ -16,6 +16,8 @@ export interface TaskEvent {
   task_id: string;
   version_id: number;
   event: CallbackEvent | null;
+  /** That it is about, when the instance has gone on to the next. */
+  try_number?: number;
 }
 
 /** Those that nobody wants to hear of are left out. The instances have been moved already. */
@@ -25,19 +27,24 @@ export async function enqueueTaskCallbacks(
   events: readonly TaskEvent[],
   now: Date,
 ): Promise<void> {
-  const wanted: { id: string; event: CallbackEvent }[] = [];
-  for (const { task_instance_id, task_id, version_id, event } of events) {
+  const wanted: { id: string; event: CallbackEvent; try_number: number | null }[] = [];
+  for (const { task_instance_id, task_id, version_id, event, try_number = null } of events) {
     if (event === null) continue;
     const { graph } = await versions.loadVersion(tx, version_id);
-    if (graph.tasks.get(task_id)?.callbacks?.includes(event)) wanted.push({ id: task_instance_id, event });
+    if (graph.tasks.get(task_id)?.callbacks?.includes(event)) wanted.push({ id: task_instance_id, event, try_number });
   }
   if (wanted.length === 0) return;
   await tx.query({
     name: "enqueue_task_callbacks",
     text: `insert into callback (run_id, task_instance_id, event, state, try_number, reason, tries, due_at, created_at)
-      select t.run_id, t.id, w.event, 'pending', t.try_number, t.reason, 0, $3, $3
-      from unnest($1::uuid[], $2::text[]) as w (id, event) join task_instance t on t.id = w.id`,
-    values: [wanted.map(({ id }) => id), wanted.map(({ event }) => event), now],
+      select t.run_id, t.id, w.event, 'pending', coalesce(w.try_number, t.try_number), t.reason, 0, $3, $3
+      from unnest($1::uuid[], $2::text[], $4::int[]) as w (id, event, try_number) join task_instance t on t.id = w.id`,
+    values: [
+      wanted.map(({ id }) => id),
+      wanted.map(({ event }) => event),
+      now,
+      wanted.map(({ try_number }) => try_number),
+    ],
   });
   await notifyWork(tx, "callbacks");
 }

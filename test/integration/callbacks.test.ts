@@ -170,6 +170,8 @@ it("hear of waits too", async () => {
     ["look", "retry", "pending", 0],
     ["look", "failure", "pending", 0],
   ]);
+  const rows = await listRunCallbacks(store.db, "d", run.dag_run_id);
+  expect(rows.map(({ try_number }) => try_number)).toEqual([1, 2]);
 });
 
 it.each([
