@@ -1,8 +1,6 @@
 // Author functions that are called when something has happened to a task or a run: which events call, and what a call's end
 // comes to. A callback never changes what it is told of.
 
-import type { AfterAttempt } from "./after-attempt.ts";
-
 export const CALLBACK_EVENTS = ["success", "failure", "retry", "skip", "deadline"] as const;
 export type CallbackEvent = (typeof CALLBACK_EVENTS)[number];
 
@@ -18,7 +16,7 @@ export function callbackKey(taskId: string | null, event: CallbackEvent): string
 }
 
 /** What the end of an attempt, or of a wait, is for its task; null: only the cluster was at fault. */
-export function eventOf(state: AfterAttempt["state"], sameTry: boolean): CallbackEvent | null {
+export function eventOf(state: "success" | "failed" | "skipped" | "up_for_retry", sameTry: boolean): CallbackEvent | null {
   switch (state) {
     case "success":
       return "success";
