@@ -100,28 +100,6 @@ create table backfill_date (
   constraint backfill_date_outcome_check CHECK ((outcome = ANY (ARRAY['created'::text, 'reset'::text, 'already_exists'::text, 'in_flight'::text, 'cancelled'::text])))
 );
 
-create table computed_time (
-  dag_id text not null,
-  bundle_hash text not null,
-  times timestamp with time zone[] not null,
-  is_announced boolean not null,
-  refresh_at timestamp with time zone,
-  fault text,
-  constraint computed_time_pkey PRIMARY KEY (dag_id),
-  constraint computed_time_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
-);
-
-create table connection (
-  connection_id text not null,
-  conn_type text not null,
-  description text,
-  host text,
-  port integer,
-  login text,
-  schema text,
-  sealed_secrets text not null,
-  updated_at timestamp with time zone not null,
-  constraint connection_pkey PRIMARY KEY (connection_id)
 create table callback (
   id bigint generated always as identity not null,
   run_id bigint not null,
@@ -144,6 +122,30 @@ create table callback (
   constraint callback_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'cancelled'::text])))
 );
 
+create table computed_time (
+  dag_id text not null,
+  bundle_hash text not null,
+  times timestamp with time zone[] not null,
+  is_announced boolean not null,
+  refresh_at timestamp with time zone,
+  fault text,
+  constraint computed_time_pkey PRIMARY KEY (dag_id),
+  constraint computed_time_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
+
+create table connection (
+  connection_id text not null,
+  conn_type text not null,
+  description text,
+  host text,
+  port integer,
+  login text,
+  schema text,
+  sealed_secrets text not null,
+  updated_at timestamp with time zone not null,
+  constraint connection_pkey PRIMARY KEY (connection_id)
+);
+
 create table container_log (
   attempt_id uuid not null,
   next_seq integer not null,
@@ -163,17 +165,6 @@ create table container_result (
   value json not null,
   constraint container_result_pkey PRIMARY KEY (attempt_id),
   constraint container_result_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
-create table connection (
-  connection_id text not null,
-  conn_type text not null,
-  description text,
-  host text,
-  port integer,
-  login text,
-  schema text,
-  sealed_secrets text not null,
-  updated_at timestamp with time zone not null,
-  constraint connection_pkey PRIMARY KEY (connection_id)
 );
 
 create table dag (
@@ -253,20 +244,6 @@ create table dag_version (
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
-create table event_log (
-  id bigint generated always as identity not null,
-  "when" timestamp with time zone not null,
-  event text not null,
-  dag_id text,
-  dag_run_id text,
-  task_id text,
-  map_index integer,
-  try_number integer,
-  logical_date timestamp with time zone,
-  owner text,
-  extra jsonb,
-  constraint event_log_pkey PRIMARY KEY (id)
-);
 create table deferral (
   task_instance_id uuid not null,
   kind text not null,
@@ -281,6 +258,21 @@ create table deferral (
   constraint deferral_awaited_run_id_fkey FOREIGN KEY (awaited_run_id) REFERENCES dag_run(id) ON DELETE SET NULL,
   constraint deferral_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
 ) with (fillfactor=70);
+
+create table event_log (
+  id bigint generated always as identity not null,
+  "when" timestamp with time zone not null,
+  event text not null,
+  dag_id text,
+  dag_run_id text,
+  task_id text,
+  map_index integer,
+  try_number integer,
+  logical_date timestamp with time zone,
+  owner text,
+  extra jsonb,
+  constraint event_log_pkey PRIMARY KEY (id)
+);
 
 create table import_error (
   id bigint generated always as identity not null,
@@ -471,10 +463,10 @@ CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_a
 CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_requested_at) WHERE ((stop_requested_at IS NOT NULL) AND (state <> 'finished'::text));
 CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
 CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
-CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
-CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX callback_due ON public.callback USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX callback_run ON public.callback USING btree (run_id);
+CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
+CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
 CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
@@ -485,11 +477,11 @@ CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX deferral_awaited ON public.deferral USING btree (awaited_run_id) WHERE (awaited_run_id IS NOT NULL);
+CREATE INDEX deferral_due ON public.deferral USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
 CREATE INDEX event_log_when ON public.event_log USING btree ("when");
 CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
-CREATE INDEX deferral_awaited ON public.deferral USING btree (awaited_run_id) WHERE (awaited_run_id IS NOT NULL);
-CREATE INDEX deferral_due ON public.deferral USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));

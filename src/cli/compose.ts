@@ -104,7 +104,6 @@ export async function composeScheduler(
     issueLaunchToken: tokens.issueLaunchToken,
     issueResultToken: tokens.issueResultToken,
     checkParams: createParamsChecker().check,
-    issueLaunchToken: createExecutionTokens(keys.execution, clock).issueLaunchToken,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,

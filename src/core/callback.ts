@@ -16,7 +16,10 @@ export function callbackKey(taskId: string | null, event: CallbackEvent): string
 }
 
 /** What the end of an attempt, or of a wait, is for its task; null: only the cluster was at fault. */
-export function eventOf(state: "success" | "failed" | "skipped" | "up_for_retry", sameTry: boolean): CallbackEvent | null {
+export function eventOf(
+  state: "success" | "failed" | "skipped" | "up_for_retry" | "restarting",
+  sameTry: boolean,
+): CallbackEvent | null {
   switch (state) {
     case "success":
       return "success";
@@ -24,6 +27,9 @@ export function eventOf(state: "success" | "failed" | "skipped" | "up_for_retry"
       return "failure";
     case "skipped":
       return "skip";
+    // A person has cleared it: what its attempt came to is nobody's news.
+    case "restarting":
+      return null;
     case "up_for_retry":
       return sameTry ? null : "retry";
   }

@@ -3,10 +3,8 @@
 
 import { explainAttempt } from "./explain-attempt.ts";
 import { explainEnd } from "./explain-end.ts";
-import { explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
 import { clause, sayDue, sentence } from "./phrase.ts";
 import { explainDeferred, explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
-import { sayDue, sentence } from "./phrase.ts";
 import { type Explanation, nameTask, type Situation } from "./situation.ts";
 
 export function explainInstance(situation: Situation, now: Date): Explanation {

@@ -9,7 +9,6 @@ import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
 import { findScheduleFault } from "../core/ticks.ts";
 import { isWait } from "../core/operator.ts";
-import { findScheduleFault } from "../core/timetable.ts";
 
 export interface DefinitionError extends FieldError {
   /** Ids that the author wrote near the fault, the nearest first. */

@@ -7,8 +7,7 @@ import type { Readable } from "node:stream";
 import { failure, messageOf } from "../core/errors.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { readChildProgram } from "./child-program.ts";
-import type { EvaluationMode, TimetableQuestion } from "./evaluation-answer.ts";
-import type { SealedMode } from "./evaluation-answer.ts";
+import type { SealedMode, TimetableQuestion } from "./evaluation-answer.ts";
 
 export interface EvaluationLimits {
   timeMs: number;
@@ -47,11 +46,9 @@ export async function runSealed(
   signal?: AbortSignal,
   question?: TimetableQuestion,
 ): Promise<SealedEnd> {
-  const program = await readChildProgram();
+  const program = await readChildProgram(mode === "call" ? "call-child.ts" : "evaluate-child.ts");
   const asked = question ? [JSON.stringify(question)] : [];
   const child = spawn(process.execPath, [...flags(mode, limits), "--eval", program, "--", mode, ...asked], {
-  const program = await readChildProgram(mode === "call" ? "call-child.ts" : "evaluate-child.ts");
-  const child = spawn(process.execPath, [...flags(mode, limits), "--eval", program, "--", mode], {
     cwd: "/",
     env: {},
     stdio: ["pipe", "ignore", "pipe", "pipe"],

@@ -36,10 +36,7 @@ import {
   type TaskDefaults,
 } from "./task-settings.ts";
 
-export interface DagOptions<Params extends object = object> extends ScheduleOptions {
-export interface DagOptions<Params extends object = object> extends RunCallbacks {
-  /** A cron expression, a preset, or null (as when left out): runs only when triggered. */
-  schedule?: SchedulePreset | (string & {}) | null;
+export interface DagOptions<Params extends object = object> extends ScheduleOptions, RunCallbacks {
   /** IANA name; the schedule and dates without offset are local to it. "UTC" unless given. */
   timezone?: string;
   /** No scheduled run before this moment … */
@@ -147,10 +144,8 @@ export function dag<Params extends object = Record<never, never>>(
   const definition: DagDefinition = { ...settings, tasks: tasks.map((entry) => entry.definition) };
   const timetable = timetableOf(options.schedule);
   const compiled = { definition, functions: Object.fromEntries(functions), ...(timetable && { timetable }) };
-  return { id, [COMPILED_DAG]: compiled };
   const called = tasks.flatMap((entry) => nameCallbacks(entry.definition.task_id, entry.callbacks));
   called.push(...nameCallbacks(null, callbacks));
-  const compiled = { definition, functions: Object.fromEntries(functions) };
   if (called.length === 0) return { id, [COMPILED_DAG]: compiled };
   return { id, [COMPILED_DAG]: { ...compiled, callbacks: Object.fromEntries(called) } };
 }

@@ -62,9 +62,6 @@ const RULES: Record<TriggerRule, true> = {
 };
 
 const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS, ...POD_LIFE_OPTIONS];
-export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description"];
-const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod"];
-const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS];
 const CALLBACKS: readonly (keyof TaskCallbacks)[] = ["onSuccess", "onFailure", "onRetry", "onSkip"];
 export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description", ...CALLBACKS];
 

@@ -5,10 +5,7 @@ import { type AfterAttempt, decideAfterAttempt, decideAfterClear, quarantineOf }
 import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { judgeStopped } from "../core/stop-attempt.ts";
-import { type AfterAttempt, decideAfterAttempt, quarantineOf } from "../core/after-attempt.ts";
 import { eventOf } from "../core/callback.ts";
-import { cleanText } from "../core/clean-text.ts";
-import type { Outcome } from "../core/outcome.ts";
 import { enqueueTaskCallbacks } from "./callbacks.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";

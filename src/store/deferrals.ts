@@ -122,7 +122,7 @@ export async function recordWaits(
       const policy = graph.tasks.get(wait.task_id) ?? { retry_delay: 0 };
       const seed = `${wait.dag_id} ${wait.task_id} ${wait.run_id} ${wait.map_index}`;
       const after = decideAfterAttempt(verdict.outcome, policy, wait, rules.infrastructureBudget, 0, seed);
-      if (after.state === "up_for_retry") {
+      if (after.state === "up_for_retry" || after.state === "restarting") {
         // It holds nothing, so it waits for its next try as it waits for all else.
         const due = new Date(now.getTime() + (after.retry_in ?? 0) * 1000);
         later.push({ ...wait, due_at: due, reason: after.reason ?? "", awaited_run_id: null, next_try: true });

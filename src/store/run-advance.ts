@@ -241,7 +241,6 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     values: [runId, state, now, reason],
   });
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
-  await wakeWaiters(tx, runId, now);
   await followRunEnd(tx, runId, graph, state, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");

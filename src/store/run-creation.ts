@@ -9,7 +9,6 @@ import type { RunType } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import { recordEvents } from "./event-log.ts";
 import { setRunDeadline } from "./callbacks.ts";
-import { type Database, type Queryable, sqlState } from "./database.ts";
 import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -151,15 +150,8 @@ export async function insertRun(
       run.backfill_id,
     ],
   });
-  return rows[0]?.run_id ?? null;
-  const row = rows[0];
-  if (!row) throw new Error(`run ${run.dag_run_id} of ${run.dag_id} has no task instances`);
-  await setRunDeadline(
-    tx,
-    row.run_id,
-    definition,
-    { queued: now, logical_date: run.logical_date ?? run.run_after },
-    now,
-  );
-  return row.run_id;
+  const runId = rows[0]?.run_id ?? null;
+  if (runId === null) return null;
+  await setRunDeadline(tx, runId, definition, { queued: now, logical_date: run.logical_date ?? run.run_after }, now);
+  return runId;
 }

@@ -49,9 +49,10 @@ export async function ensureTriggeredRun(
     const { definition, version_id } = dag;
     const params = checkParams({ dag_id: run.dag_id, version_id, params_schema: definition.params_schema }, run.conf);
     const dates = { logical_date: null, data_interval_start: null, data_interval_end: null, run_after: now };
-    const who = { note: null, triggered_by: "operator", user: null };
+    const who = { note: null, triggered_by: "operator", user: null, backfill_id: null };
     const made = { ...run, ...dates, ...who, version_id, run_type: "manual" as const, params };
     const id = await insertRun(tx, made, definition, now);
+    if (id === null) return `DAG "${run.dag_id}" has another run in the place of "${run.dag_run_id}"`;
     await notifyWork(tx, "runs");
     return { id, dag_run_id: run.dag_run_id, state: "queued" };
   });

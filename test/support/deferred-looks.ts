@@ -20,6 +20,7 @@ export function contextOf(store: StoreBundle, holder = "looker"): SchedulerConte
     newId: randomUUID,
     checkParams: (_dag: unknown, conf: object) => ({ ...conf, checked: true }),
     issueLaunchToken: async () => "",
+    issueResultToken: async () => "",
     limits: { parallelism: 1, launch: 1, overdue: { image: 1, configuration: 1, start: 1, heartbeat: 1 } },
   };
   // No look launches anything.
