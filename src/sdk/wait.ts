@@ -227,5 +227,5 @@ function checkDagId(dagId: unknown, where: string): string {
 export function checkInterval(every: unknown, path: string): number {
   const seconds = toSeconds(every, path);
   if (seconds >= 1 && seconds <= 86_400) return seconds;
-  throw authorError(`${path} is ${describeValue(every)}. Use a time from "1s" to "1d".`);
+  throw authorError(`${path} is ${describeValue(every)}. Use at least "1s" and at most "1d".`);
 }
