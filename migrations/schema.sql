@@ -100,6 +100,28 @@ create table backfill_date (
   constraint backfill_date_outcome_check CHECK ((outcome = ANY (ARRAY['created'::text, 'reset'::text, 'already_exists'::text, 'in_flight'::text, 'cancelled'::text])))
 );
 
+create table callback (
+  id bigint generated always as identity not null,
+  run_id bigint not null,
+  task_instance_id uuid,
+  event text not null,
+  state text not null,
+  try_number integer,
+  reason text,
+  tries integer not null,
+  due_at timestamp with time zone,
+  leased_until timestamp with time zone,
+  error text,
+  created_at timestamp with time zone not null,
+  finished_at timestamp with time zone,
+  constraint callback_pkey PRIMARY KEY (id),
+  constraint callback_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE,
+  constraint callback_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE,
+  constraint callback_check CHECK (((state = 'pending'::text) = (due_at IS NOT NULL))),
+  constraint callback_event_check CHECK ((event = ANY (ARRAY['success'::text, 'failure'::text, 'retry'::text, 'skip'::text, 'deadline'::text]))),
+  constraint callback_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'cancelled'::text])))
+);
+
 create table computed_time (
   dag_id text not null,
   bundle_hash text not null,
@@ -221,6 +243,21 @@ create table dag_version (
   constraint dag_version_bundle_hash_fkey FOREIGN KEY (bundle_hash) REFERENCES dag_bundle(hash),
   constraint dag_version_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
+
+create table deferral (
+  task_instance_id uuid not null,
+  kind text not null,
+  began_at timestamp with time zone not null,
+  first_look_at timestamp with time zone,
+  looks integer not null,
+  due_at timestamp with time zone,
+  awaited_run_id bigint,
+  leased_by text,
+  leased_until timestamp with time zone,
+  constraint deferral_pkey PRIMARY KEY (task_instance_id),
+  constraint deferral_awaited_run_id_fkey FOREIGN KEY (awaited_run_id) REFERENCES dag_run(id) ON DELETE SET NULL,
+  constraint deferral_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
+) with (fillfactor=70);
 
 create table event_log (
   id bigint generated always as identity not null,
@@ -442,6 +479,8 @@ CREATE INDEX attempt_to_launch ON public.attempt USING btree (executor, queued_a
 CREATE INDEX attempt_to_stop ON public.attempt USING btree (executor, stop_requested_at) WHERE ((stop_requested_at IS NOT NULL) AND (state <> 'finished'::text));
 CREATE UNIQUE INDEX backfill_open ON public.backfill USING btree (dag_id) WHERE (completed_at IS NULL);
 CREATE INDEX backfill_date_pending ON public.backfill_date USING btree (backfill_id, place) WHERE (outcome IS NULL);
+CREATE INDEX callback_due ON public.callback USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX callback_run ON public.callback USING btree (run_id);
 CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
 CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
@@ -454,6 +493,8 @@ CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
+CREATE INDEX deferral_awaited ON public.deferral USING btree (awaited_run_id) WHERE (awaited_run_id IS NOT NULL);
+CREATE INDEX deferral_due ON public.deferral USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
 CREATE INDEX event_log_when ON public.event_log USING btree ("when");
 CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);

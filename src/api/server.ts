@@ -16,6 +16,7 @@ import { addArtifactRoutes } from "./artifact-routes.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addBackfillRoutes } from "./backfill-routes.ts";
+import { addCallbackRoutes } from "./callback-routes.ts";
 import { addDagRoutes } from "./dag-routes.ts";
 import { addDagRunRoutes } from "./dag-run-routes.ts";
 import { addDagVersionRoutes } from "./dag-version-routes.ts";
@@ -37,6 +38,7 @@ import { addResultRoutes } from "./result-routes.ts";
 import { addSignInRoutes } from "./sign-in-routes.ts";
 import { addTaskInstanceRoutes } from "./task-instance-routes.ts";
 import { addVariableRoutes } from "./variable-routes.ts";
+import { addWaitRoutes } from "./wait-routes.ts";
 
 export type { ApiOptions } from "./api-server.ts";
 
@@ -125,6 +127,8 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addRerunRoutes(rest, options);
       addEventLogRoutes(rest, options);
       addDagVersionRoutes(rest, options);
+      addWaitRoutes(rest, options);
+      addCallbackRoutes(rest, options);
       addLogRoutes(rest, options);
       addResultRoutes(rest, options);
       addInstallationRoutes(rest, options);

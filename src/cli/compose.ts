@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { createExecutionTokens } from "../api/execution-tokens.ts";
 import type { ObjectStore } from "../core/object-store.ts";
+import { createParamsChecker } from "../api/trigger-params.ts";
 import { createProbeService } from "../api/probe-server.ts";
 import { createApiService, type ApiOptions, type ApiService } from "../api/server.ts";
 import { loadSigningKeys } from "../api/signing-keys.ts";
@@ -102,6 +103,7 @@ export async function composeScheduler(
     newId: randomUUID,
     issueLaunchToken: tokens.issueLaunchToken,
     issueResultToken: tokens.issueResultToken,
+    checkParams: createParamsChecker().check,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,

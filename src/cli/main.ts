@@ -161,6 +161,15 @@ program
     for (const path of kept) print(`kept  ${path}`);
   });
 
+interface DagsTestFlags {
+  params: string;
+  dag?: string;
+  secrets?: string;
+  answer: string[];
+  event: string[];
+  output: string;
+}
+
 const dags = program.command("dags").description("work with DAG files");
 
 dags
@@ -170,15 +179,22 @@ dags
   .option("--params <json>", "the run's params, as a JSON object", "{}")
   .option("--dag <id>", "which DAG, when the file has several")
   .option("--secrets <file>", "a JSON file with the variables and connections that the tasks declare")
+  .option("--answer <task=option...>", "what a person answers to a task that asks", [])
+  .option("--event <task=json...>", "the event that a task waits for", [])
   .option("--output <format>", "text or json", "text")
-  .action(async (file: string, options: { params: string; dag?: string; secrets?: string; output: string }) => {
+  .action(async (file: string, options: DagsTestFlags) => {
     const output = readFormat(options.output);
     // Authors' tasks write where they like; stdout is for the answer alone.
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
+    const { parsePairs } = await import("./commands/test-waits.ts");
+    const outside = {
+      answers: parsePairs(options.answer, "--answer"),
+      events: parsePairs(options.event, "--event"),
+    };
     const code = await testDag(
-      { file, params: options.params, dagId: options.dag ?? null, secrets: options.secrets ?? null, output },
+      { file, params: options.params, dagId: options.dag ?? null, secrets: options.secrets ?? null, outside, output },
       (text) => void answer(`${text}\n`),
     );
     // A task that was abandoned at its timeout may still hold the process.

@@ -14,6 +14,7 @@ import { parseQuantity } from "../core/quantity.ts";
 import { isResultFile } from "../core/container.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { callbackEvents, deadlineDefinition, operatorDefinition } from "./operator.ts";
 
 export const json: z.ZodType<Json> = z.json();
 export const jsonObject: z.ZodType<JsonObject> = z.record(z.string(), z.json());
@@ -81,7 +82,7 @@ const groupDefinition = z.strictObject({ group_id: taskId, parent: taskId.exactO
 
 export const taskDefinition = z.strictObject({
   task_id: taskId,
-  kind: z.enum(["function", "empty", "pod", "expand"]),
+  kind: z.enum(["function", "empty", "pod", "wait", "expand"]),
   upstream: z.array(taskId),
   trigger_rule: z.enum(TRIGGER_RULES),
   inputs: z.record(z.string(), expression),
@@ -92,6 +93,8 @@ export const taskDefinition = z.strictObject({
   container: containerDefinition.nullable(),
   variables: z.array(variableKey).exactOptional(),
   connections: z.array(connectionId).exactOptional(),
+  operator: operatorDefinition.exactOptional(),
+  callbacks: callbackEvents,
   description: z.string().nullable(),
   pool: z.string().min(1).max(250).exactOptional(),
   pool_slots: limit.exactOptional(),
@@ -161,6 +164,8 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     concurrency: z.strictObject({ key: expression, limit }).exactOptional(),
     params_schema: jsonObject.nullable(),
     is_paused_upon_creation: z.boolean(),
+    callbacks: callbackEvents,
+    deadline: deadlineDefinition,
     tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
     groups: z.array(groupDefinition).exactOptional(),
   })

@@ -2,7 +2,9 @@
 // `contract/definition.ts` validates it, Postgres keeps it with the bundle, and every rule in `core` reads it.
 // Names are snake_case because the value crosses processes; durations are seconds.
 
+import type { CallbackEvent, Deadline } from "./callback.ts";
 import type { Json, JsonObject } from "./json.ts";
+import type { Operator } from "./operator.ts";
 
 /** Where a task's input comes from; resolved on the server when an attempt starts. */
 export type Expression =
@@ -45,8 +47,11 @@ export const TRIGGER_RULES = [
 ] as const;
 export type TriggerRule = (typeof TRIGGER_RULES)[number];
 
-/** pod: an image of the author's, without our worker in it; expand: decides how often the tasks of its mapped group run. */
-export type TaskKind = "function" | "empty" | "pod" | "expand";
+/**
+ * pod: an image of the author's, without our worker in it. wait: nothing runs; see core/operator.ts. expand: decides how often
+ * the tasks of its mapped group run.
+ */
+export type TaskKind = "function" | "empty" | "pod" | "wait" | "expand";
 
 export type TaskRole = "setup" | "teardown";
 
@@ -121,6 +126,10 @@ export interface TaskDefinition {
   variables?: string[];
   /** Ids of the connections that its worker is given; none when absent. */
   connections?: string[];
+  /** What it is beside its kind; absent for a plain one. */
+  operator?: Operator;
+  /** Events that the author's functions are called about; absent for none. */
+  callbacks?: CallbackEvent[];
   description: string | null;
   /** "default_pool" when absent. */
   pool?: string;
@@ -213,6 +222,10 @@ export interface DagDefinition {
   /** JSON Schema (draft 2020-12) of the run's params; null: it takes none. */
   params_schema: JsonObject | null;
   is_paused_upon_creation: boolean;
+  /** Of its runs, as those of a task. */
+  callbacks?: CallbackEvent[];
+  /** When a run is late, upon which its callback "deadline" is called. */
+  deadline?: Deadline;
   tasks: TaskDefinition[];
   /** Outer before inner. */
   groups?: GroupDefinition[];

@@ -11,6 +11,7 @@ export const ERRORS = {
   dag_stale: { status: 409, title: "The DAG's file is gone, so it takes no new runs" },
   backfill_ended: { status: 409, title: "The backfill has ended" },
   action_not_allowed: { status: 409, title: "The object's state does not allow this" },
+  not_waiting: { status: 409, title: "The task instance does not wait for this" },
   attempt_stale: { status: 409, title: "The attempt is no longer the current one" },
   payload_too_large: { status: 413, title: "The payload is too large" },
   rate_limited: { status: 429, title: "Too many requests" },

@@ -155,6 +155,14 @@ export function explainRetry(situation: Situation, now: Date): Explanation {
   return { cause: "retry", sentence: sentence(`${how}: ${why}`) };
 }
 
+/** Waits without a pod; its reason says for what, and when it is looked at next or who must answer. */
+export function explainDeferred(situation: Situation, now: Date): Explanation {
+  const { instance } = situation;
+  if (!situation.scheduler.alive) return explainNoScheduler(situation, now);
+  const reason = clause(instance.reason ?? "waits for what its operator says");
+  return { cause: "deferred", sentence: sentence(`${nameTask(instance)} ${reason}`, "it holds no pod meanwhile") };
+}
+
 function explainPause({ instance, dag }: Situation): Explanation {
   return {
     cause: "dag_paused",

@@ -168,7 +168,11 @@ const CASES: [Cause, Change, string][] = [
     { instance: { state: "up_for_reschedule", retry_at: at(5) } },
     'Task "load" looks again at 2026-03-01T12:00:05Z (in 5 s).',
   ],
-  ["deferred", { instance: { state: "deferred" } }, 'Task "load" waits for an event without a pod.'],
+  [
+    "deferred",
+    { instance: { state: "deferred", reason: "waits until 2026-03-01T13:00:00Z" } },
+    'Task "load" waits until 2026-03-01T13:00:00Z; it holds no pod meanwhile.',
+  ],
   [
     "restarting",
     { instance: { state: "restarting" } },

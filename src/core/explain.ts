@@ -3,8 +3,8 @@
 
 import { explainAttempt } from "./explain-attempt.ts";
 import { explainEnd } from "./explain-end.ts";
-import { explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
 import { clause, sayDue, sentence } from "./phrase.ts";
+import { explainDeferred, explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
 import { type Explanation, nameTask, type Situation } from "./situation.ts";
 
 export function explainInstance(situation: Situation, now: Date): Explanation {
@@ -25,10 +25,7 @@ export function explainInstance(situation: Situation, now: Date): Explanation {
       return { cause: "reschedule", sentence: sentence(`${nameTask(instance)} looks again ${next}`, instance.reason) };
     }
     case "deferred":
-      return {
-        cause: "deferred",
-        sentence: sentence(`${nameTask(instance)} waits for an event without a pod`, instance.reason),
-      };
+      return explainDeferred(situation, now);
     case "restarting":
       return {
         cause: "restarting",

@@ -1,5 +1,7 @@
 // A DAG's edges, indexed once per version for the rules that walk them.
 
+import type { CallbackEvent } from "./callback.ts";
+import { type Deciders, indexDeciders } from "./decision.ts";
 import type { DagDefinition, TaskDefinition } from "./definition.ts";
 import { findSetups } from "./setups.ts";
 
@@ -20,6 +22,9 @@ export interface DagGraph {
   setups: ReadonlyMap<string, readonly string[]>;
   /** By setup, the tasks that count it. */
   guarded: ReadonlyMap<string, readonly string[]>;
+  deciders: Deciders;
+  /** Events of runs that the author wants to hear of. */
+  run_callbacks: readonly CallbackEvent[];
 }
 
 export function indexDag(definition: DagDefinition): DagGraph {
@@ -40,6 +45,8 @@ export function indexDag(definition: DagDefinition): DagGraph {
     members: invert([...expandedBy].map(([member, expander]) => [member, [expander]])),
     setups,
     guarded: invert(setups),
+    deciders: indexDeciders(definition, downstream),
+    run_callbacks: definition.callbacks ?? [],
   };
 }
 

@@ -116,6 +116,23 @@ export function planTotalGrowth(graph: DagGraph, expanded: readonly string[], le
   return length === 1 ? [] : [...growth.values()];
 }
 
+export interface Totals {
+  task_id: string;
+  upstream: number;
+  setups: number;
+}
+
+/** What the instances of each task wait for. @param expanded how many instances a task was expanded to, where it was */
+export function planTotals(graph: DagGraph, expanded: ReadonlyMap<string, number>): Totals[] {
+  const count = (from: readonly string[], taskId: string) =>
+    from.reduce((sum, id) => sum + (isSameIndex(graph, id, taskId) ? 1 : (expanded.get(id) ?? 1)), 0);
+  return [...graph.tasks.values()].map(({ task_id, upstream }) => ({
+    task_id,
+    upstream: count(upstream, task_id),
+    setups: count(graph.setups.get(task_id) ?? [], task_id),
+  }));
+}
+
 const LONGEST_LABEL = 250;
 
 /** What an instance is called; null: it has only its number. */

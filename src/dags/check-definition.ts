@@ -3,11 +3,13 @@
 
 import { dagDefinition } from "../contract/definition.ts";
 import { findContainerFaults } from "../core/container.ts";
+import { findBranchFaults } from "../core/decision.ts";
 import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
 import { findScheduleFault } from "../core/ticks.ts";
 import { findMappingFaults } from "./check-mapping.ts";
+import { isWait } from "../core/operator.ts";
 
 export interface DefinitionError extends FieldError {
   /** Ids that the author wrote near the fault, the nearest first. */
@@ -72,6 +74,7 @@ function findFaults(dag: DagDefinition): Found[] {
   return [
     ...findScheduleFaults(dag),
     ...dag.tasks.flatMap((task) => findTaskFaults(dag, task)),
+    ...findOperatorFaults(dag),
     ...findGraphFaults(dag),
     ...findMappingFaults(dag),
     ...findTextFaults(dag),
@@ -115,6 +118,24 @@ function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {
     }
   }
   return errors;
+}
+
+function findOperatorFaults(dag: DagDefinition): Found[] {
+  const tasks = new Map(dag.tasks.map((task) => [task.task_id, task]));
+  return dag.tasks.flatMap((task) =>
+    [...findBranchFaults(task, tasks), ...findKindFaults(task)].map((message) => ({
+      task_id: task.task_id,
+      path: `task "${task.task_id}".operator`,
+      message,
+    })),
+  );
+}
+
+/** What waits has an operator that says for what, and nothing else has one of those. */
+function findKindFaults({ kind, operator }: TaskDefinition): string[] {
+  if (kind === "wait") return isWait(operator) ? [] : ["is missing, and a task of kind wait needs one that waits"];
+  if (operator === undefined || (kind === "function" && !isWait(operator))) return [];
+  return [`"${operator.type}" does not belong to a task of kind ${kind}`];
 }
 
 function findContainerMisuse(task: TaskDefinition): FieldError[] {

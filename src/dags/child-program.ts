@@ -1,21 +1,24 @@
-// The child's program as one text, made once per process.
+// The sealed children's programs, each as one text that is made once per process.
 
 import { join } from "node:path";
 import { build } from "esbuild";
 
-let program: Promise<string> | null = null;
+const programs = new Map<string, Promise<string>>();
 
-export function readChildProgram(): Promise<string> {
-  program ??= buildProgram().catch((error: unknown) => {
-    program = null;
+export function readChildProgram(file: "evaluate-child.ts" | "call-child.ts"): Promise<string> {
+  const known = programs.get(file);
+  if (known) return known;
+  const program = buildProgram(file).catch((error: unknown) => {
+    programs.delete(file);
     throw error;
   });
+  programs.set(file, program);
   return program;
 }
 
-async function buildProgram(): Promise<string> {
+async function buildProgram(file: string): Promise<string> {
   const result = await build({
-    entryPoints: [join(import.meta.dirname, "evaluate-child.ts")],
+    entryPoints: [join(import.meta.dirname, file)],
     write: false,
     bundle: true,
     format: "cjs",

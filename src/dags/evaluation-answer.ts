@@ -22,3 +22,5 @@ export const ANSWER_FD = 3;
 
 /** "evaluate" answers with the DAGs; "locate" works until SIGINT and answers with the line it was at; "compute" asks a timetable. */
 export type EvaluationMode = "evaluate" | "locate" | "compute";
+/** What a sealed child is for. "call" is of another program, see call-answer.ts. */
+export type SealedMode = EvaluationMode | "call";

@@ -7,6 +7,7 @@ import { indexDag } from "../core/graph.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { planDecidedSkips } from "../core/decision.ts";
 import { judgeRun, planGroupEnds, planMoves } from "../core/plan-advance.ts";
 import { type FinishedTaskState, isFinishedTaskState, type TaskState } from "../core/states.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -107,16 +108,26 @@ export async function runInProcess(
     }, over.reject);
   };
 
+  const listDecisions = () =>
+    listInstances(instances).flatMap(({ task_id, map_index, state, result }) =>
+      state === "success" ? [{ task_id, map_index, value: result ?? null }] : [],
+    );
+
   const settle = (changed: readonly Instance[]): void => {
     for (let waiting = changed; waiting.length > 0;) {
-      const plan = planMoves(graph, waiting);
+      const skips = planDecidedSkips(graph, waiting, listDecisions());
+      const skipped = new Set(skips.map(({ id }) => id));
+      const plan = planMoves(
+        graph,
+        waiting.filter(({ id }) => !skipped.has(id)),
+      );
       const ended: Instance[] = [];
       const fresh: Instance[] = [];
       const end = (instance: Instance, state: FinishedTaskState, reason: string | null) => {
         change(instance, state, reason);
         ended.push(instance);
       };
-      for (const { task_id, map_index, to, reason } of plan.moves) {
+      for (const { task_id, map_index, to, reason } of [...skips, ...plan.moves]) {
         const instance = instances.get(task_id)?.get(map_index);
         if (!instance) continue;
         if (to === "scheduled") start(instance);

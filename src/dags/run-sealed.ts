@@ -1,5 +1,5 @@
-// Starts the sealed child and holds it to its limits. The child has no environment, no files, no network, no children, no
-// workers; whatever it does, it is gone when this returns.
+// Starts the sealed child and holds it to its limits. The child has no environment, no files, no children, no workers, and a
+// network only to call an author's function; whatever it does, it is gone when this returns.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { failure, messageOf } from "../core/errors.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { readChildProgram } from "./child-program.ts";
-import type { EvaluationMode, TimetableQuestion } from "./evaluation-answer.ts";
+import type { SealedMode, TimetableQuestion } from "./evaluation-answer.ts";
 
 export interface EvaluationLimits {
   timeMs: number;
@@ -39,14 +39,14 @@ const STDERR_TAIL = 4_096;
 
 /** Errors: unavailable when no process can be started. */
 export async function runSealed(
-  mode: EvaluationMode,
+  mode: SealedMode,
   code: string,
   limits: EvaluationLimits,
   clock: Clock,
   signal?: AbortSignal,
   question?: TimetableQuestion,
 ): Promise<SealedEnd> {
-  const program = await readChildProgram();
+  const program = await readChildProgram(mode === "call" ? "call-child.ts" : "evaluate-child.ts");
   const asked = question ? [JSON.stringify(question)] : [];
   const child = spawn(process.execPath, [...flags(mode, limits), "--eval", program, "--", mode, ...asked], {
     cwd: "/",
@@ -97,11 +97,12 @@ export async function runSealed(
   return { kind: "died", reason: died };
 }
 
-function flags(mode: EvaluationMode, limits: EvaluationLimits): string[] {
+function flags(mode: SealedMode, limits: EvaluationLimits): string[] {
   // While locating, memory ends by the watch below and not by V8, which would end the process without an answer.
   const heapBytes = mode === "locate" ? limits.memoryBytes * 4 : limits.memoryBytes;
   return [
     "--permission",
+    ...(mode === "call" ? ["--allow-net"] : []),
     "--no-experimental-sqlite",
     "--disable-sigusr1",
     "--no-warnings",

@@ -6,6 +6,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import type { Database } from "../store/database.ts";
+import type { CheckParams } from "../store/wait-targets.ts";
 import type { OverdueLimits } from "../core/overdue.ts";
 
 /** What one launch has come to; times in seconds. */
@@ -28,6 +29,8 @@ export interface SchedulerContext {
   newId: () => string;
   issueLaunchToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
   issueResultToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
+  /** Of runs that tasks trigger. Errors: invalid_params. */
+  checkParams: CheckParams;
   limits: {
     /** Task instances queued or running in the whole installation. */
     parallelism: number;

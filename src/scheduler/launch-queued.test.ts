@@ -40,6 +40,7 @@ function launcherOf(answer: () => LaunchResult, db: Database = store.db) {
       log: createLogger("silent"),
       holder: "me",
       newId: randomUUID,
+      checkParams: (_dag, conf) => conf,
       issueLaunchToken: async () => "token",
       issueResultToken: async () => "token",
       limits: {

@@ -14,10 +14,12 @@ import { createAndStartRuns } from "./create-due-runs.ts";
 import { followLogs } from "./follow-logs.ts";
 import { createLauncher } from "./launch-queued.ts";
 import { lookAtEvents } from "./look-at-events.ts";
+import { createCallbackCalls } from "./run-callbacks.ts";
 import { queueReady } from "./queue-ready.ts";
 import { removeKept } from "./remove-kept.ts";
 import { rescueLost } from "./rescue-lost.ts";
 import { stopAttempts } from "./stop-attempts.ts";
+import { createDeferredLooks } from "./resume-deferred.ts";
 
 export interface SchedulerOptions extends SchedulerContext {
   hostname: string;
@@ -43,6 +45,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   const launcher = createLauncher(options, () => launch.wake());
   const launch = loop("launch-queued", SAFETY_INTERVAL_MS, launcher.runOnce);
+  const looks = createDeferredLooks(options, () => topics.defer.wake());
+  const calls = createCallbackCalls(options, () => topics.callbacks.wake());
   options.executor.onCapacity?.(() => launch.wake());
   const topics: Record<Exclude<WakeTopic, "dags">, Loop> = {
     runs: loop("create-due-runs", SAFETY_INTERVAL_MS, () => createAndStartRuns(options)),
@@ -50,6 +54,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
     launch,
     stop: loop("stop-attempts", SAFETY_INTERVAL_MS, () => stopAttempts(options)),
+    defer: loop("resume-deferred", SAFETY_INTERVAL_MS, looks.runOnce),
+    callbacks: loop("run-callbacks", SAFETY_INTERVAL_MS, calls.runOnce),
     clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
   };
   const times = loop("compute-times", SAFETY_INTERVAL_MS, () => computeStaleTimes(options));
@@ -73,8 +79,13 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
   });
   const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };
+  const leased = [looks, calls].map(({ drain }): Service => ({
+    name: "leased-work",
+    start: async () => {},
+    stop: drain,
+  }));
   // Stopped in reverse: loops first, then launches under way, then the executor that they use.
-  const services = combineServices("scheduler", [options.executor, launches, ...loops, listener]);
+  const services = combineServices("scheduler", [options.executor, launches, ...leased, ...loops, listener]);
   return {
     name: "scheduler",
     start: services.start,

@@ -47,4 +47,6 @@ export interface CompiledDag {
   functions: { [taskId: string]: CompiledFunction };
   /** Of a custom schedule; run in the sealed evaluator only. */
   timetable?: Timetable;
+  /** By key, as in callbacks.ts; absent when there are none. */
+  callbacks?: { [key: string]: (context: never, runtime: never) => unknown };
 }

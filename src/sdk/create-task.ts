@@ -9,6 +9,8 @@ import type {
   TriggerRule,
 } from "../core/definition.ts";
 import { authorError, atAuthorsLine } from "./author-error.ts";
+import type { Operator } from "../core/operator.ts";
+import { type Callbacks, compileCallbacks, listEvents } from "./callbacks.ts";
 import { compileInput } from "./compile-input.ts";
 import type { CompiledFunction } from "./compiled.ts";
 import { addTask, type Draft, findCurrentDraft, prefixId } from "./draft.ts";
@@ -54,6 +56,10 @@ export interface Blueprint {
   container: ContainerDefinition | null;
   /** What only some kinds of task say of themselves. */
   extras?: Pick<TaskDefinition, "variables" | "connections">;
+  operator?: Operator;
+  callbacks: Callbacks;
+  /** Gives its nodes methods of their own. */
+  extendNode?: (node: object, definition: TaskDefinition, draft: Draft) => object;
   /** Throws for inputs that this kind of task cannot take. */
   checkInputs?: (inputs: TaskDefinition["inputs"], where: string) => void;
 }
@@ -69,6 +75,7 @@ export function readBlueprint(kind: TaskKind, given: unknown, where: string, run
     settings: compileSettings(options, where, TASK_OPTIONS),
     triggerRule: checkTriggerRule(options.triggerRule, where),
     description: checkDescription(options.description, where),
+    callbacks: compileCallbacks(options, where),
   };
 }
 
@@ -77,11 +84,11 @@ export function createTask<I extends object, O>(id: string, blueprint: Blueprint
     atAuthorsLine(call, () => addCall(id, blueprint, (draft, where) => readCall(given, draft, where)));
   const map = (over: unknown, constants: unknown = {}, options: unknown = {}) =>
     atAuthorsLine(map, () =>
-      addCall(id, blueprint, (draft, where) => readMap(draft, where, over, constants, options, "cross")),
+      addCall(id, blueprint, (draft, where) => readMap(blueprint, draft, where, over, constants, options, "cross")),
     );
   const zip = (over: unknown, constants: unknown = {}, options: unknown = {}) =>
     atAuthorsLine(zip, () =>
-      addCall(id, blueprint, (draft, where) => readMap(draft, where, over, constants, options, "zip")),
+      addCall(id, blueprint, (draft, where) => readMap(blueprint, draft, where, over, constants, options, "zip")),
     );
   const as = (other: string) =>
     atAuthorsLine(as, () => {
@@ -111,8 +118,10 @@ function addCall(ownId: string, blueprint: Blueprint, read: (draft: Draft, where
   }
   const id = prefixId(draft, "task", ownId);
   const where = `DAG "${draft.dagId}", task "${id}"`;
-  addTask(draft, defineTask(id, blueprint, draft, where, read(draft, where)), blueprint.run);
-  return createNode(id, draft);
+  const definition = defineTask(id, blueprint, draft, where, read(draft, where));
+  addTask(draft, definition, blueprint.run, blueprint.callbacks);
+  const node = createNode(id, draft);
+  return blueprint.extendNode?.(node, definition, draft) ?? node;
 }
 
 function defineTask(
@@ -132,6 +141,8 @@ function defineTask(
     inputs,
     ...applyDefaults(blueprint.settings, blueprint.kind === "empty" ? NO_SETTINGS : draft.defaults),
     container: blueprint.container,
+    ...(blueprint.operator ? { operator: structuredClone(blueprint.operator) } : {}),
+    ...listEvents(blueprint.callbacks),
     description: blueprint.description,
     ...blueprint.extras,
     ...(map && { map }),
@@ -145,6 +156,7 @@ function readCall(given: readonly unknown[], draft: Draft, task: string): CallIn
 }
 
 function readMap(
+  blueprint: Blueprint,
   draft: Draft,
   task: string,
   over: unknown,
@@ -153,6 +165,9 @@ function readMap(
   mode: "cross" | "zip",
 ): CallInputs {
   const where = `${task}: ${mode === "zip" ? "zip" : "map"}()`;
+  if (blueprint.extendNode) {
+    throw authorError(`${where}: a branch chooses once in a run. Put it into a mapped group to choose for each item.`);
+  }
   const { map, items } = compileMap(draft, where, over, options, mode);
   const shared = compileInputs(constants, draft, `${where}: the second argument`);
   const twice = Object.keys(shared).find((name) => Object.hasOwn(items, name));

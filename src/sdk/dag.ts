@@ -5,6 +5,15 @@
 import type { DagDefinition, RunField } from "../core/definition.ts";
 import type { JsonObject } from "../core/json.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
+import {
+  type Callbacks,
+  compileCallbacks,
+  compileDeadline,
+  type DeadlineOptions,
+  listEvents,
+  nameCallbacks,
+  type RunCallbacks,
+} from "./callbacks.ts";
 import { COMPILED_DAG, type CompiledDag } from "./compiled.ts";
 import { compileDagLimits } from "./dag-limits.ts";
 import { buildDraft, type Draft, findCurrentDraft, openDraft } from "./draft.ts";
@@ -28,7 +37,7 @@ import {
   type TaskDefaults,
 } from "./task-settings.ts";
 
-export interface DagOptions<Params extends object = object> extends ScheduleOptions {
+export interface DagOptions<Params extends object = object> extends ScheduleOptions, RunCallbacks {
   /** IANA name; the schedule and dates without offset are local to it. "UTC" unless given. */
   timezone?: string;
   /** No scheduled run before this moment … */
@@ -53,6 +62,8 @@ export interface DagOptions<Params extends object = object> extends ScheduleOpti
   paused?: boolean;
   /** For every task that does not say otherwise. */
   defaults?: TaskDefaults;
+  /** When a run is late, and who is told. */
+  deadline?: DeadlineOptions;
 }
 
 /** What runs are told apart by. */
@@ -104,6 +115,9 @@ const OPTIONS: Record<keyof DagOptions, true> = {
   description: true,
   paused: true,
   defaults: true,
+  onSuccess: true,
+  onFailure: true,
+  deadline: true,
 };
 
 /** Defines a DAG. `build` calls tasks; its call graph is the task graph. Export the result from the file. */
@@ -112,7 +126,7 @@ export function dag<Params extends object = Record<never, never>>(
   options: DagOptions<Params>,
   build: (context: DagContext<Params>) => void,
 ): Dag {
-  const { draft, settings } = atAuthorsLine(dag, () => {
+  const { draft, settings, callbacks } = atAuthorsLine(dag, () => {
     checkIdentifier("DAG", id);
     return readOptions(id, options, build);
   });
@@ -133,7 +147,10 @@ export function dag<Params extends object = Record<never, never>>(
   if (draft.groups.length > 0) definition.groups = draft.groups;
   const timetable = timetableOf(options.schedule);
   const compiled = { definition, functions: Object.fromEntries(functions), ...(timetable && { timetable }) };
-  return { id, [COMPILED_DAG]: compiled };
+  const called = tasks.flatMap((entry) => nameCallbacks(entry.definition.task_id, entry.callbacks));
+  called.push(...nameCallbacks(null, callbacks));
+  if (called.length === 0) return { id, [COMPILED_DAG]: compiled };
+  return { id, [COMPILED_DAG]: { ...compiled, callbacks: Object.fromEntries(called) } };
 }
 
 function readOptions(id: string, options: DagOptions, build: unknown) {
@@ -150,7 +167,10 @@ function readOptions(id: string, options: DagOptions, build: unknown) {
   const draft = openDraft(id, defaults);
   const settings = compileOptions(id, options, where);
   const limits = compileDagLimits(options, where, createContext(settings.params_schema, draft), draft);
-  return { draft, settings: { ...settings, ...limits } };
+  const late = compileDeadline(options.deadline, where);
+  const callbacks: Callbacks = { ...compileCallbacks(options, where), ...(late ? { deadline: late.callback } : {}) };
+  const told = { ...listEvents(callbacks), ...(late ? { deadline: late.deadline } : {}) };
+  return { draft, settings: { ...settings, ...limits, ...told }, callbacks };
 }
 
 function compileOptions(id: string, options: DagOptions, where: string): Omit<DagDefinition, "tasks"> {

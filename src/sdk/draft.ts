@@ -3,6 +3,7 @@
 
 import type { GroupDefinition, TaskDefinition } from "../core/definition.ts";
 import { type AuthorsLine, authorError } from "./author-error.ts";
+import type { Callbacks } from "./callbacks.ts";
 import type { CompiledFunction } from "./compiled.ts";
 import { checkIdentifier } from "./identifier.ts";
 import type { TaskSettings } from "./task-settings.ts";
@@ -10,6 +11,7 @@ import type { TaskSettings } from "./task-settings.ts";
 export interface DraftTask {
   definition: TaskDefinition;
   run: CompiledFunction | null;
+  callbacks: Callbacks;
   /** The mapped group around it, null outside of any. */
   expander: string | null;
 }
@@ -62,7 +64,12 @@ export function prefixId(draft: Draft, what: "task" | "group", id: string): stri
   return whole;
 }
 
-export function addTask(draft: Draft, definition: TaskDefinition, run: CompiledFunction | null): void {
+export function addTask(
+  draft: Draft,
+  definition: TaskDefinition,
+  run: CompiledFunction | null,
+  callbacks: Callbacks = {},
+): void {
   const id = definition.task_id;
   if (draft.tasks.has(id)) {
     const own = id.slice(draft.group === null ? 0 : draft.group.length + 1);
@@ -74,5 +81,5 @@ export function addTask(draft: Draft, definition: TaskDefinition, run: CompiledF
     throw authorError(`DAG "${draft.dagId}" has a group and a task named "${id}". Give one of them another id.`);
   }
   const inGroup = draft.group === null ? definition : { ...definition, group: draft.group };
-  draft.tasks.set(id, { definition: inGroup, run, expander: draft.expander });
+  draft.tasks.set(id, { definition: inGroup, run, callbacks, expander: draft.expander });
 }

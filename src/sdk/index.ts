@@ -6,6 +6,9 @@
 export type { Artifact } from "../core/artifact.ts";
 export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
+export { bash, type BashInputs, type BashOptions } from "./bash.ts";
+export { branch, type BranchNode, type BranchTask, shortCircuit, type ShortCircuitOptions } from "./branch.ts";
+export type { CallbackContext, CallbackFunction, DeadlineOptions } from "./callbacks.ts";
 export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
 export { type Dag, type DagContext, type DagOptions, dag, type RunKey, type RunReferences } from "./dag.ts";
 export type { Duration } from "./duration.ts";
@@ -24,5 +27,19 @@ export type { Task } from "./create-task.ts";
 export type { SchemaOptions, ValueSchema } from "./task-schemas.ts";
 export type { SecretOptions, TaskSecrets } from "./task-secrets.ts";
 export { empty, task } from "./task.ts";
+export { type Sensed, sensor, type SensorOptions } from "./sensor.ts";
+export {
+  approval,
+  type ApprovalOptions,
+  type EventOptions,
+  externalTask,
+  type ExternalTaskOptions,
+  triggerDag,
+  type TriggerDagOptions,
+  waitFor,
+  waitForEvent,
+  type WaitOptions,
+  waitUntil,
+} from "./wait.ts";
 export type { TaskDefaults, TaskOptions } from "./task-settings.ts";
 export type { TaskConcurrency, TaskPolicyOptions } from "./task-policy.ts";

@@ -101,7 +101,7 @@ function checkTexts(value: unknown, path: string): string[] {
   });
 }
 
-function checkEnv(value: unknown, path: string): { [name: string]: string } {
+export function checkEnv(value: unknown, path: string): { [name: string]: string } {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw authorError(`${path} is ${describeValue(value)}. Use an object such as { STAGE: "test" }.`);
   }
@@ -118,14 +118,8 @@ function checkEnv(value: unknown, path: string): { [name: string]: string } {
 /** The parts of a call that are known while the DAG is built; the others are checked before the pod is made. */
 function checkInputs(inputs: { [name: string]: Expression }, where: string): void {
   refuseUnknownOptions(inputs, ["env", "arguments"], where);
-  const { env, arguments: args } = inputs;
-  if (env) {
-    const fields = env.kind === "value" ? literalFields(env.value) : env.kind === "object" ? env.fields : null;
-    if (env.kind === "array" || (env.kind === "value" && fields === null)) {
-      throw authorError(`${where}: env must be an object such as { DAY: params.day }.`);
-    }
-    for (const [name, value] of Object.entries(fields ?? {})) checkScalar(value, `${where}: env.${name}`, true);
-  }
+  checkEnvInput(inputs, where);
+  const { arguments: args } = inputs;
   if (args) {
     const literal = args.kind === "value" && Array.isArray(args.value) ? args.value : null;
     if (args.kind === "object" || (args.kind === "value" && literal === null)) {
@@ -134,6 +128,15 @@ function checkInputs(inputs: { [name: string]: Expression }, where: string): voi
     const items = args.kind === "array" ? args.items : (literal ?? []).map(asLiteral);
     items.forEach((item, index) => checkScalar(item, `${where}: arguments[${index}]`, false));
   }
+}
+
+export function checkEnvInput({ env }: { [name: string]: Expression }, where: string): void {
+  if (!env) return;
+  const fields = env.kind === "value" ? literalFields(env.value) : env.kind === "object" ? env.fields : null;
+  if (env.kind === "array" || (env.kind === "value" && fields === null)) {
+    throw authorError(`${where}: env must be an object such as { DAY: params.day }.`);
+  }
+  for (const [name, value] of Object.entries(fields ?? {})) checkScalar(value, `${where}: env.${name}`, true);
 }
 
 function literalFields(value: Json): { [name: string]: Expression } | null {

@@ -147,3 +147,10 @@ function definitionOf(draft: Draft, id: string): TaskDefinition {
   if (!task) throw new Error(`task ${id} is not in the draft of DAG ${draft.dagId}`);
   return task.definition;
 }
+
+/** The id of the task that a node stands for. */
+export function readNode(value: unknown, draft: Draft, where: string): string {
+  const place = readPlace(value, draft, where);
+  if (place.kind === "task") return place.id;
+  throw authorError(`DAG "${draft.dagId}", ${where} was given group "${place.id}". Give it a task: the group's first.`);
+}

@@ -3,6 +3,7 @@
 import type { TriggerRule } from "../core/definition.ts";
 import type { JsonObject } from "../core/json.ts";
 import { authorError, describeValue } from "./author-error.ts";
+import type { TaskCallbacks } from "./callbacks.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 import { compilePod, mergePods, type PodOverride } from "./pod-override.ts";
 import { applyPodLife, compilePodLife, POD_LIFE_OPTIONS, type PodLife, type PodLifeOptions } from "./pod-settings.ts";
@@ -26,7 +27,7 @@ export interface TaskDefaults extends TaskPolicyOptions, PodLifeOptions {
   pod?: PodOverride;
 }
 
-export interface TaskOptions extends TaskDefaults {
+export interface TaskOptions extends TaskDefaults, TaskCallbacks {
   /** What the states of the direct upstream tasks must be. "all_success" unless given. */
   triggerRule?: TriggerRule;
   /** At most so many instances at once, in all runs, for which an input has the same value. */
@@ -61,7 +62,8 @@ const RULES: Record<TriggerRule, true> = {
 };
 
 const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS, ...POD_LIFE_OPTIONS];
-export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description"];
+const CALLBACKS: readonly (keyof TaskCallbacks)[] = ["onSuccess", "onFailure", "onRetry", "onSkip"];
+export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description", ...CALLBACKS];
 
 export const NO_SETTINGS: TaskSettings = {
   retries: undefined,

@@ -5,6 +5,8 @@ import { type AfterAttempt, decideAfterAttempt, decideAfterClear, quarantineOf }
 import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { judgeStopped } from "../core/stop-attempt.ts";
+import { eventOf } from "../core/callback.ts";
+import { enqueueTaskCallbacks } from "./callbacks.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { growMemory, learnMemory, sayGrowth } from "./memory-floors.ts";
@@ -89,6 +91,16 @@ export async function recordOutcomes(
   await moveInstances(
     tx,
     decided.flatMap(({ attempt, after }) => (after ? [{ id: attempt.task_instance_id, ...after }] : [])),
+    now,
+  );
+  await enqueueTaskCallbacks(
+    tx,
+    rules.versions,
+    decided.flatMap(({ attempt, after }) => {
+      if (!after) return [];
+      const sameTry = after.infrastructure_failures > attempt.infrastructure_failures;
+      return [{ ...attempt, event: eventOf(after.state, sameTry) }];
+    }),
     now,
   );
   await notifyWork(tx, "clean", "advance", "queue");

@@ -7,10 +7,12 @@ import { type ClearRequest, planClear } from "../core/plan-clear.ts";
 import { type MarkRequest, planMark, planRunMark } from "../core/plan-mark.ts";
 import type { OutcomeRules } from "./attempt-outcome.ts";
 import { requestStops } from "./attempt-stop.ts";
+import { followRunEnd } from "./callbacks.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type NewEvent, recordEvents } from "./event-log.ts";
 import { countFinished, settleRun } from "./run-advance.ts";
 import { readUnblocked } from "./waiting-instances.ts";
+import { moveRunToVersion } from "./move-version.ts";
 import { lockRuns, readNewestVersion, type RunChoice } from "./run-snapshot.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -134,7 +136,7 @@ function reasonOf({ to, reason }: InstanceChange): string | null {
 /** The run with its counters counted anew, moved on or ended as the plan says. */
 async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void> {
   const { run, move } = plan;
-  if (move) await moveVersion(tx, plan, move);
+  if (move) await moveRunToVersion(tx, run.id, move);
   const graph = move?.graph ?? run.graph;
   const locked = {
     id: run.id,
@@ -167,6 +169,7 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
       where id = $1`,
     values: [run.id, plan.run_to, locked.unfinished, now, plan.reason],
   });
+  if (plan.run_to !== null) await followRunEnd(tx, run.id, graph, plan.run_to, now);
 }
 
 async function setUnfinished(tx: Queryable, runId: number, unfinished: number): Promise<void> {
@@ -177,6 +180,9 @@ async function setUnfinished(tx: Queryable, runId: number, unfinished: number): 
   });
 }
 
+// Instances that an array has become too short for are nobody's upstream.
+const IN_THE_RUN = "not (state is not distinct from 'removed' and map_index >= 0)";
+
 /** As before anything was counted; returns how many instances there are. */
 async function resetCounters(tx: Queryable, runId: number): Promise<number> {
   await tx.query({
@@ -184,39 +190,14 @@ async function resetCounters(tx: Queryable, runId: number): Promise<number> {
     text: `
       update task_instance set counted = false, upstream_success = 0, upstream_failed = 0, upstream_upstream_failed = 0,
         upstream_skipped = 0, upstream_removed = 0, setup_success = 0, setup_failed = 0, setup_skipped = 0
-      where run_id = $1 and (counted
+      where run_id = $1 and ${IN_THE_RUN} and (counted or setup_success + setup_failed + setup_skipped > 0
         or upstream_success + upstream_failed + upstream_upstream_failed + upstream_skipped + upstream_removed > 0)`,
     values: [runId],
   });
   const { rows } = await tx.query<{ total: number }>({
     name: "count_instances",
-    text: "select count(*) as total from task_instance where run_id = $1",
+    text: `select count(*) as total from task_instance where run_id = $1 and ${IN_THE_RUN}`,
     values: [runId],
   });
   return rows[0]?.total ?? 0;
-}
-
-async function moveVersion(tx: Queryable, { run }: RunPlan, move: NonNullable<RunPlan["move"]>): Promise<void> {
-  const tasks = [...move.graph.tasks.values()];
-  await tx.query({
-    name: "move_run",
-    text: "update dag_run set version_id = $2 where id = $1",
-    values: [run.id, move.version_id],
-  });
-  await tx.query({
-    name: "move_instances_to_version",
-    // Instances of tasks that the version adds, and the upstream of those that it has already.
-    text: `
-      insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
-        upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed, counted)
-      select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, false
-      from unnest($2::text[], $3::int[], $4::int[]) as task (task_id, max_tries, upstream_total)
-      on conflict (run_id, task_id, map_index) do update set upstream_total = excluded.upstream_total`,
-    values: [
-      run.id,
-      tasks.map(({ task_id }) => task_id),
-      tasks.map(({ retries }) => retries + 1),
-      tasks.map(({ upstream }) => upstream.length),
-    ],
-  });
 }

@@ -66,12 +66,15 @@ export async function expandInstance(
     return renderLabel(map, new Map(items));
   });
   const isGroup = task.kind === "expand";
+  // Waits are begun with the moves of their instances.
+  const isJudged = isGroup || task.kind === "wait";
   const expanded = listExpanded(graph, task_id);
-  await insertInstances(tx, runId, expanded, { positions: plan.positions, labels, scheduled: !isGroup }, now);
+  await insertInstances(tx, runId, expanded, { positions: plan.positions, labels, scheduled: !isJudged }, now);
   const length = plan.positions.length;
   await growTotals(tx, runId, planTotalGrowth(graph, expanded, length));
   const added = expanded.length * (length - 1);
-  if (!isGroup) return { move: null, fresh: [], scheduled: length, added };
+  if (!isJudged) return { move: null, fresh: [], scheduled: length, added };
+  if (!isGroup) return { move: null, fresh: expanded, scheduled: 0, added };
   const reason = `expanded to ${length} ${length === 1 ? "instance" : "instances"}`;
   return { move: { id, task_id, map_index, to: "success", reason }, fresh: expanded, scheduled: 0, added };
 }
@@ -199,7 +202,8 @@ async function insertInstances(
         u.setup_success, u.setup_failed, u.setup_skipped, false, $6::timestamptz, i.positions::int[], i.label
       from unexpanded u cross join unnest($3::text[], $4::text[]) with ordinality as i (positions, label, number)
       on conflict (run_id, task_id, map_index) do update set state = excluded.state, reason = null, retry_at = null,
-        end_date = null, lane_id = null, waits_for = null, counted = false, scheduled_at = excluded.scheduled_at, upstream_total = excluded.upstream_total,
+        max_tries = task_instance.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
+        queued_at = null, start_date = null, end_date = null, lane_id = null, waits_for = null, counted = false, scheduled_at = excluded.scheduled_at, upstream_total = excluded.upstream_total,
         upstream_success = excluded.upstream_success, upstream_failed = excluded.upstream_failed,
         upstream_upstream_failed = excluded.upstream_upstream_failed, upstream_skipped = excluded.upstream_skipped,
         upstream_removed = excluded.upstream_removed, setup_total = excluded.setup_total,

@@ -3,6 +3,7 @@
 
 import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
+import { followRunEnd } from "./callbacks.ts";
 import type { Database, Queryable } from "./database.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
 import { notifyWork } from "./wake-up.ts";
@@ -15,7 +16,7 @@ export async function endOverdueRuns(
 ): Promise<{ ended: number; next_due: Date | null }> {
   return db.transaction(async (tx) => {
     // skip locked: a run that is being advanced is looked at again in the next pass.
-    const { rows } = await tx.query<{ id: number }>({
+    const { rows } = await tx.query<{ id: number; version_id: number }>({
       name: "overdue_runs",
       text: `
         update dag_run r set state = 'failed', end_date = $1, unfinished = 0,
@@ -24,13 +25,17 @@ export async function endOverdueRuns(
         where v.id = r.version_id and r.id in (
           select id from dag_run where state = 'running' and timeout_at <= $1
           order by timeout_at limit $2 for update skip locked)
-        returning r.id`,
+        returning r.id, r.version_id`,
       values: [now, limit],
     });
     const runIds = rows.map((row) => row.id);
     if (runIds.length > 0) {
       await skipUnfinished(tx, rules, runIds, "skipped because its run took longer than its timeout", now);
       await pauseAfterFailures(tx, runIds);
+      for (const { id, version_id } of rows) {
+        const { graph } = await rules.versions.loadVersion(tx, version_id);
+        await followRunEnd(tx, id, graph, "failed", now);
+      }
       await notifyWork(tx, "runs");
     }
     const next = await tx.query<{ next_due: Date | null }>({

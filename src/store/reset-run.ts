@@ -31,20 +31,22 @@ export async function resetRun(
     text: `
       insert into task_instance as t (run_id, task_id, map_index, state, try_number, max_tries, epoch,
         infrastructure_failures, upstream_total, upstream_success, upstream_failed, upstream_upstream_failed,
-        upstream_skipped, upstream_removed, counted)
-      select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, false
-      from unnest($2::text[], $3::int[], $4::int[]) as task (task_id, max_tries, upstream_total)
+        upstream_skipped, upstream_removed, setup_total, counted)
+      select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, task.upstream_total, 0, 0, 0, 0, 0, task.setup_total, false
+      from unnest($2::text[], $3::int[], $4::int[], $5::int[]) as task (task_id, max_tries, upstream_total, setup_total)
       -- The tries go on too: they tell the old attempts from the new ones.
       on conflict (run_id, task_id, map_index) do update set
         state = null, max_tries = t.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
         upstream_total = excluded.upstream_total, upstream_success = 0, upstream_failed = 0, upstream_upstream_failed = 0,
-        upstream_skipped = 0, upstream_removed = 0, counted = false, retry_at = null, scheduled_at = null, queued_at = null,
+        upstream_skipped = 0, upstream_removed = 0, setup_total = excluded.setup_total, setup_success = 0, setup_failed = 0,
+        setup_skipped = 0, counted = false, retry_at = null, scheduled_at = null, queued_at = null,
         start_date = null, end_date = null, reason = null`,
     values: [
       run.id,
       tasks.map((task) => task.task_id),
       tasks.map((task) => task.retries + 1),
       tasks.map((task) => task.upstream.length),
+      tasks.map((task) => version.graph.setups.get(task.task_id)?.length ?? 0),
     ],
   });
   await tx.query({

@@ -1,13 +1,7 @@
 // Moves runs on: starts queued ones, counts finished instances into their downstream, schedules what has become ready, ends
 // runs with nothing left. Each run is advanced in one transaction under its row's lock, by plans that core/ makes.
 
-import {
-  judgeRun,
-  type FinishedInstance,
-  planGroupEnds,
-  planMoves,
-  type WaitingInstance,
-} from "../core/plan-advance.ts";
+import { judgeRun, type FinishedInstance, planGroupEnds, type WaitingInstance } from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
@@ -16,6 +10,9 @@ import { pauseAfterFailures } from "./pause-dag.ts";
 import { explainKeys } from "./run-keys.ts";
 import { type Expansion, expandInstance } from "./map-expansion.ts";
 import { endMembers, growCounters, performMoves, readUnblocked, readWaiting } from "./waiting-instances.ts";
+import { followRunEnd, setRunDeadline } from "./callbacks.ts";
+import { beginDeferrals } from "./deferrals.ts";
+import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AdvanceCounts extends Record<string, number> {
@@ -81,7 +78,8 @@ export async function startQueuedRuns(
     // Of a run that people have changed, finished instances are still to be counted.
     if (rows.length > 0) await notifyWork(tx, "advance");
     for (const run of rows) {
-      const { graph } = await versions.loadVersion(tx, run.version_id);
+      const { graph, definition } = await versions.loadVersion(tx, run.version_id);
+      await setRunDeadline(tx, run.id, definition, { started: now }, now);
       await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
     }
     await explainKeys(tx, now);
@@ -138,7 +136,7 @@ export async function endDeadlockedRun(db: Database, versions: VersionCache, now
     if (!run) return false;
     const { graph } = await versions.loadVersion(tx, run.version_id);
     const waiting = await readWaiting(tx, run.id, [...graph.tasks.keys()]);
-    const plan = planMoves(graph, waiting);
+    const plan = await planDecidedMoves(tx, run.id, graph, waiting);
     if (plan.moves.length + plan.expand.length > 0) {
       await settleRun(tx, run, graph, waiting, now);
     } else if (waiting.length === 0) {
@@ -150,6 +148,7 @@ export async function endDeadlockedRun(db: Database, versions: VersionCache, now
         text: "update dag_run set state = 'failed', end_date = $2, reason = $3 where id = $1",
         values: [run.id, now, `all tasks are deadlocked: nothing runs that ${names} could go on waiting for`],
       });
+      await followRunEnd(tx, run.id, graph, "failed", now);
       await notifyWork(tx, "runs");
     }
     return true;
@@ -184,12 +183,13 @@ export async function settleRun(
   let scheduled = 0;
   let { unfinished } = run;
   for (let waiting = changed; waiting.length > 0;) {
-    const plan = planMoves(graph, waiting);
+    const plan = await planDecidedMoves(tx, run.id, graph, waiting);
     const expansions: Expansion[] = [];
     for (const instance of plan.expand) expansions.push(await expandInstance(tx, run.id, graph, instance, now));
     const moves = [...plan.moves, ...expansions.flatMap(({ move }) => (move ? [move] : []))];
     if (moves.length + expansions.length === 0) break;
     await performMoves(tx, moves, now);
+    await beginDeferrals(tx, graph, plan.moves, now);
     const moved = moves.flatMap(({ task_id, map_index, to }) =>
       to === "scheduled" ? [] : [{ task_id, map_index, state: to }],
     );
@@ -231,6 +231,7 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     values: [runId, state, now, reason],
   });
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
+  await followRunEnd(tx, runId, graph, state, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
 }

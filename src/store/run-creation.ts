@@ -9,6 +9,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { RunType } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import { recordEvents } from "./event-log.ts";
+import { setRunDeadline } from "./callbacks.ts";
 import { runFacts } from "./input-sources.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -155,5 +156,8 @@ export async function insertRun(
       tasks.map((task) => setups.get(task.task_id)?.length ?? 0),
     ],
   });
-  return rows[0]?.run_id ?? null;
+  const runId = rows[0]?.run_id ?? null;
+  if (runId === null) return null;
+  await setRunDeadline(tx, runId, definition, { queued: now, logical_date: run.logical_date ?? run.run_after }, now);
+  return runId;
 }

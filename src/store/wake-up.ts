@@ -9,7 +9,17 @@ import type { Service } from "../lifecycle/service.ts";
 import type { Queryable } from "./database.ts";
 
 /** What there is to do, each handled by one loop. */
-export const WAKE_TOPICS = ["runs", "advance", "queue", "launch", "stop", "clean", "dags"] as const;
+export const WAKE_TOPICS = [
+  "runs",
+  "advance",
+  "queue",
+  "launch",
+  "stop",
+  "clean",
+  "defer",
+  "callbacks",
+  "dags",
+] as const;
 export type WakeTopic = (typeof WAKE_TOPICS)[number];
 
 const CHANNEL = "windlass";

@@ -10,6 +10,9 @@ export type FailureReport = Extract<FinishRequest, { state: "failed" }>;
 const LONGEST = { name: 1_024, message: 16_384, stack: 65_536, reason: 4_096 } as const;
 const DEEPEST_CAUSE = 5;
 
+/** On what a command's end threw: its exit code. */
+export const EXIT_CODE: unique symbol = Symbol("windlass.exit_code");
+
 /** What is known of the task's AbortSignal when it ended. */
 export interface Aborted {
   cause: AbortCause;
@@ -34,7 +37,13 @@ export function judgeThrown(thrown: unknown, aborted: Aborted | null): FinishReq
       return null;
     case undefined: {
       const error = describeThrown(thrown);
-      return { state: "failed", kind: "task_failed", retryable: !hasMark(thrown, NO_RETRY), exit_code: null, error };
+      return {
+        state: "failed",
+        kind: "task_failed",
+        retryable: !hasMark(thrown, NO_RETRY),
+        exit_code: readExitCode(thrown),
+        error,
+      };
     }
   }
 }
@@ -78,6 +87,11 @@ export function reportExit(code: number, stack: string | null): FailureReport {
 export function reportFault(name: string, message: string): FailureReport {
   const error = { name, message: cut(message, LONGEST.message), stack: null };
   return { state: "failed", kind: "task_failed", retryable: false, exit_code: null, error };
+}
+
+function readExitCode(thrown: unknown): number | null {
+  const code: unknown = typeof thrown === "object" && thrown !== null ? Reflect.get(thrown, EXIT_CODE) : null;
+  return typeof code === "number" ? code : null;
 }
 
 function hasMark(thrown: unknown, mark: symbol): boolean {

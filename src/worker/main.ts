@@ -31,12 +31,13 @@ if (isMainThread && process.env[RESULT_ENVIRONMENT.file]) {
   delete process.env[WORKER_ENVIRONMENT.token];
   if (!URL.canParse(address))
     misconfigured(`${WORKER_ENVIRONMENT.address} is "${address}", not an address such as http://windlass-api:8080`);
-  runAttempt({ address, attemptId, launchToken, entry: new URL(import.meta.url) }, systemClock).catch(
-    (error: unknown) => {
-      writeSync(2, `windlass worker: ${error instanceof Error ? error.stack : String(error)}\n`);
-      process.exit(WORKER_EXIT.internal);
-    },
-  );
+  runAttempt(
+    { address, attemptId, launchToken, entry: new URL(import.meta.url), environment: process.env },
+    systemClock,
+  ).catch((error: unknown) => {
+    writeSync(2, `windlass worker: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(WORKER_EXIT.internal);
+  });
 } else if (parentPort) {
   superviseAttempt(workerData, parentPort, systemClock);
 }

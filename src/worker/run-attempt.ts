@@ -12,6 +12,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
 import { createArtifactCalls } from "./artifact-calls.ts";
 import { createArtifacts } from "./artifacts.ts";
+import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
 import { encodeResult } from "./encode-result.ts";
@@ -24,6 +25,8 @@ export interface WorkerSettings {
   launchToken: string;
   /** The module that a thread of this process is started from. */
   entry: URL;
+  /** That of commands which the task runs. */
+  environment: NodeJS.ProcessEnv;
 }
 
 /** How long the API may be away before the attempt is given up unstarted; the scheduler's own limit is longer. */
@@ -94,12 +97,13 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
   token = start.token;
   const { signal } = aborting;
   const artifacts = createArtifacts(createArtifactCalls({ address, attemptId, token: () => token, signal, clock }));
-  runTask(start, { artifacts, signal }, link, aborting, exit);
+  runTask(start, { artifacts, signal }, settings.environment, link, aborting, exit);
 }
 
 function runTask(
   start: StartAnswer,
   tools: Pick<TaskRuntime, "artifacts" | "signal">,
+  environment: NodeJS.ProcessEnv,
   link: SupervisorLink,
   aborting: Aborting,
   exit: (code: number) => never,
@@ -167,13 +171,13 @@ function runTask(
 
   function findFunction({ bundle, context }: StartAnswer): CompiledFunction | null {
     const dag = loadBundle(bundle.code).find((each) => each.definition.dag_id === context.dag_id);
-    const run = dag?.functions[context.task_id];
     const task = dag?.definition.tasks.find(({ task_id }) => task_id === context.task_id);
     const lacking = task ? findLackingSecret(task, start) : null;
     if (lacking !== null) {
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
+    const run = dag && findTaskFunction(dag, context.task_id, environment);
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

@@ -111,3 +111,53 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
 });
+
+const OPERATORS = `
+import { approval, bash, branch, dag, empty, sensor, shortCircuit, task, triggerDag, waitFor, waitForEvent } from "windlass";
+import * as z from "zod";
+const say = bash("say", { command: 'echo "said $WORD"; echo oops >&2' });
+const pick = branch("pick", ({ said }: { said: string | null }) => (said === "said big" ? "big" : "small"));
+const gate = shortCircuit("gate", ({ open }: { open: boolean }) => open);
+let pokes = 0;
+const look = sensor("look", { every: "1s" }, () => (++pokes < 2 ? false : { done: true, value: pokes }));
+const order = waitForEvent("order", { schema: z.object({ id: z.string() }) });
+const ask = approval("ask", { options: ["ship", "hold"], rejects: ["hold"] });
+const show = task("show", ({ id, option, pokes }: { id: string; option: string; pokes: number }) => console.log(id, option, pokes));
+export default dag("operators", { params: z.object({ open: z.boolean().default(true) }) }, ({ params }) => {
+  const pause = waitFor("pause", "2h")();
+  const chosen = pick({ said: say({ env: { WORD: "big" } }) });
+  const small = empty("small")();
+  chosen.to({ big: pause, small });
+  pause.before(triggerDag("call", { dagId: "other", wait: true })());
+  const open = gate({ open: params.open });
+  const asked = ask();
+  open.before(asked);
+  show({ id: order().get("id"), option: asked.get("option"), pokes: look() });
+});
+`;
+
+it("runs branches, commands and waits, with what comes from outside from the command line", async () => {
+  await writeFile(join(folder, "operators.ts"), OPERATORS);
+  const statesOf = (...args: string[]) => {
+    const { status, stdout, stderr } = test("operators.ts", "--output", "json", ...args);
+    const run = JSON.parse(stdout) as { tasks: { task_id: string; state: string }[] };
+    return { status, stderr, states: Object.fromEntries(run.tasks.map(({ task_id, state }) => [task_id, state])) };
+  };
+  const all = statesOf("--event", `order={"id":"a1"}`);
+  expect(all).toMatchObject({
+    status: 0,
+    states: { small: "skipped", pause: "success", call: "success", show: "success" },
+  });
+  expect(all.stderr).toContain("a1 ship 2");
+  expect(all.stderr).toContain("said big");
+  expect(statesOf("--event", `order={"id":"a1"}`, "--answer", "ask=hold").states).toMatchObject({
+    ask: "skipped",
+    show: "skipped",
+  });
+  const shut = statesOf("--params", `{"open":false}`);
+  expect(shut.states).toMatchObject({ gate: "success", ask: "skipped", order: "failed" });
+  const text = test("operators.ts", "--event", `order={"id":"a1"}`).stdout;
+  expect(text).toContain("skipped forward");
+  expect(text).toContain('"ask" is answered "ship"; answer it by --answer ask=');
+  expect(test("operators.ts", "--answer", "ask").stderr).toContain('--answer "ask" names no task');
+}, 60_000);

@@ -56,6 +56,7 @@ beforeEach(async () => {
     log: createLogger("silent"),
     holder: "test",
     newId: () => "unused",
+    checkParams: (_dag, conf) => conf,
     issueLaunchToken: async () => "a token",
     issueResultToken: async () => "a result token",
     limits: {

@@ -122,6 +122,11 @@ describe("what loops repeat", () => {
     "pending_backfill_dates",
     "lock_runs_of_dates",
     "claim_stale_times",
+    "claim_waits",
+    "next_wait",
+    "claim_callbacks",
+    "next_callback",
+    "read_decisions",
   ])("%s reads no whole table of history", async (name) => {
     const text = statements.find((statement) => statement.name === name)?.text;
     await client.query("set enable_seqscan = off");

@@ -49,6 +49,7 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
     log: createLogger("silent"),
     holder: "test",
     newId: () => "unused",
+    checkParams: (_dag, conf) => conf,
     issueLaunchToken: async () => "a token",
     issueResultToken: async () => "a result token",
     limits: {

@@ -8,6 +8,8 @@ import { styleText } from "node:util";
 import { z } from "zod";
 import { createParamsChecker } from "../../api/trigger-params.ts";
 import { connection } from "../../contract/execution.ts";
+import type { Poke } from "../../core/judge-wait.ts";
+import { isWait } from "../../core/operator.ts";
 import { findLackingSecret } from "../../core/lacking-secret.ts";
 import { failure, messageOf } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
@@ -24,6 +26,8 @@ import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 import { encodeResult } from "../../worker/encode-result.ts";
+import { findTaskFunction } from "../../worker/task-function.ts";
+import { type FromOutside, runTestedWait } from "./test-waits.ts";
 
 export interface DagsTestOptions {
   file: string;
@@ -32,6 +36,7 @@ export interface DagsTestOptions {
   dagId: string | null;
   /** A JSON file with the variables and connections that the tasks declare; null: none. */
   secrets: string | null;
+  outside: FromOutside;
   output: "text" | "json";
 }
 
@@ -45,7 +50,9 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
   const run = await runInProcess(
     dag,
     params,
-    createRunner(dag, bundle, await readSecrets(options.secrets)),
+    createRunner(dag, bundle, await readSecrets(options.secrets), options.outside, (task, text) => {
+      if (!quiet) print(`${mark("deferred")} ${task}: ${text}`);
+    }),
     systemClock,
     (task) => {
       if (!quiet && task.state !== "scheduled")
@@ -136,10 +143,31 @@ async function readSecrets(file: string | null): Promise<Secrets> {
   }
 }
 
-function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): AttemptRunner {
+function createRunner(
+  dag: CompiledDag,
+  bundle: Bundle,
+  secrets: Secrets,
+  outside: FromOutside,
+  note: (taskId: string, text: string) => void,
+): AttemptRunner {
   // Made in the system's own place for such files, which clears it.
   const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
-  return async (task, inputs, runtime) => {
+  const runTask: AttemptRunner = async (task, inputs, runtime) => {
+    const { task_id, operator } = task;
+    if (isWait(operator)) {
+      const poke = async (): Promise<Poke> => {
+        const { outcome, result } = await runFunction(task, inputs, runtime);
+        return outcome.kind === "success" ? { kind: "returned", value: result } : { kind: "failed", outcome };
+      };
+      const wait = { task_id, operator, inputs, poke, note: (text: string) => note(task_id, text) };
+      return runTestedWait(wait, outside, systemClock).catch((error: unknown) => ({
+        outcome: { ...describeError(error, bundle, null), retryable: false },
+        result: null,
+      }));
+    }
+    return runFunction(task, inputs, runtime);
+  };
+  const runFunction: AttemptRunner = async (task, inputs, runtime) => {
     if (task.container) {
       const reason = `it runs the image ${task.container.image}, which needs a cluster`;
       return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
@@ -149,7 +177,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): Attem
       const reason = `${lacking}; here, give it by --secrets FILE`;
       return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
     }
-    const run = dag.functions[task.task_id];
+    const run = findTaskFunction(dag, task.task_id, process.env);
     if (!run) throw new Error(`task ${task.task_id} has no function`);
     const signal =
       task.execution_timeout === null
@@ -166,6 +194,7 @@ function createRunner(dag: CompiledDag, bundle: Bundle, secrets: Secrets): Attem
       return { outcome: describeError(error, bundle, signal.aborted ? task.execution_timeout : null), result: null };
     }
   };
+  return runTask;
 }
 
 function describeError(error: unknown, bundle: Bundle, timeout: number | null): Outcome {

@@ -22,7 +22,7 @@ export interface InitResult {
 const INSTALLATION = join(import.meta.dirname, "..", "..", "..");
 const SDK_COPY = ".windlass/sdk";
 /** Of core/, the sdk needs types only. */
-const CORE_FILES = ["definition.ts", "json.ts"];
+const CORE_FILES = ["artifact.ts", "callback.ts", "connection.ts", "definition.ts", "json.ts", "operator.ts"];
 
 /** Errors: invalid_request when the folder cannot be written. */
 export async function initFolder(dir: string, options: InitOptions = { example: true }): Promise<InitResult> {

@@ -1,0 +1,161 @@
+// What ends waits from outside: events that are delivered, and people's answers.
+
+import { dagRunPath } from "../contract/rest-dag-runs.ts";
+import { ANY } from "../contract/rest.ts";
+import {
+  emptyQuery,
+  mappedInstancePath,
+  mapQuery,
+  taskInstanceAnswer,
+  taskInstancePath,
+} from "../contract/rest-task-instances.ts";
+import {
+  eventRequest,
+  type HitlDetailAnswer,
+  hitlDetailAnswer,
+  hitlDetailsAnswer,
+  hitlDetailsQuery,
+  hitlPatch,
+} from "../contract/rest-waits.ts";
+import { failure, isFailure } from "../core/errors.ts";
+import { judgeAnswer } from "../core/judge-wait.ts";
+import type { JsonObject } from "../core/json.ts";
+import { answerWait, type ApprovalRow, listApprovals, readApproval } from "../store/wait-answers.ts";
+import type { ApiOptions, ApiServer } from "./api-server.ts";
+import { isoOf } from "./present-dag.ts";
+import { presentInstance } from "./present-run.ts";
+import { requireInstance } from "./task-instance-routes.ts";
+import { createParamsChecker } from "./trigger-params.ts";
+
+const RUN = "/dags/:dag_id/dagRuns/:dag_run_id";
+const INSTANCE = `${RUN}/taskInstances/:task_id`;
+
+export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }: ApiOptions): void {
+  app.post(
+    `${INSTANCE}/event`,
+    {
+      schema: {
+        tags: ["TaskInstance"],
+        operationId: "post_task_instance_event",
+        summary: "Deliver the event that a task instance waits for",
+        params: taskInstancePath,
+        querystring: mapQuery,
+        body: eventRequest,
+        response: { 200: taskInstanceAnswer },
+      },
+    },
+    async ({ params, query, body: { payload }, log, user }) => {
+      const key = { ...params, ...query };
+      await answerWait(
+        db,
+        versions,
+        key,
+        "event",
+        ({ schema }) => ({
+          kind: "end",
+          outcome: { kind: "success", reason: "its event was delivered", exit_code: null, error: null },
+          result: schema === null ? payload : checkPayload(params.dag_id, schema, payload),
+        }),
+        clock.now(),
+      );
+      log.info({ ...key, user }, "event delivered");
+      return presentInstance(await requireInstance(db, key));
+    },
+  );
+
+  const details = `${INSTANCE}/:map_index/hitlDetails`;
+  app.get(
+    details,
+    {
+      schema: {
+        tags: ["HITLDetail"],
+        operationId: "get_hitl_detail",
+        summary: "Show what a person is asked, and the answer",
+        params: mappedInstancePath,
+        querystring: emptyQuery,
+        response: { 200: hitlDetailAnswer },
+      },
+    },
+    async ({ params }) => presentApproval(await readApproval(db, versions, params)),
+  );
+  app.patch(
+    details,
+    {
+      schema: {
+        tags: ["HITLDetail"],
+        operationId: "update_hitl_detail",
+        summary: "Answer a task instance that waits for a person",
+        params: mappedInstancePath,
+        querystring: emptyQuery,
+        body: hitlPatch,
+        response: { 200: hitlDetailAnswer },
+      },
+    },
+    async ({ params, body, user, log }) => {
+      const [option = ""] = body.chosen_options;
+      await answerWait(
+        db,
+        versions,
+        params,
+        "approval",
+        (operator) => {
+          if (operator.options.includes(option)) return judgeAnswer(operator, { option, user, note: body.note });
+          const known = operator.options.map((each) => `"${each}"`).join(", ");
+          throw failure("invalid_request", `chosen_options: "${option}" is no option; choose one of ${known}`);
+        },
+        clock.now(),
+      );
+      log.info({ ...params, option, user }, "answered by a person");
+      return presentApproval(await readApproval(db, versions, params));
+    },
+  );
+  app.get(
+    `${RUN}/hitlDetails`,
+    {
+      schema: {
+        tags: ["HITLDetail"],
+        operationId: "get_hitl_details",
+        summary: "List what waits for a person now; ~ stands for any DAG or run",
+        params: dagRunPath,
+        querystring: hitlDetailsQuery,
+        response: { 200: hitlDetailsAnswer },
+      },
+    },
+    async ({ params, query }) => {
+      const page = await listApprovals(db, versions, {
+        ...query,
+        dag_id: params.dag_id === ANY ? undefined : params.dag_id,
+        dag_run_id: params.dag_run_id === ANY ? undefined : params.dag_run_id,
+      });
+      return { hitl_details: page.rows.map(presentApproval), total_entries: page.total };
+    },
+  );
+}
+
+/** Errors: invalid_request. */
+function checkPayload(dagId: string, schema: JsonObject, payload: JsonObject): JsonObject {
+  try {
+    // A checker keeps what it compiles by version, and an event's schema is one of several in a version.
+    return createParamsChecker().check({ dag_id: dagId, version_id: 0, params_schema: schema }, payload);
+  } catch (error) {
+    if (!isFailure(error, "invalid_params")) throw error;
+    const errors = error.errors.map(({ path, message }) => ({ path: path.replace(/^conf/, "payload"), message }));
+    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+    throw failure("invalid_request", `the event does not fit the task's schema: ${detail}`, { cause: error, errors });
+  }
+}
+
+function presentApproval({ operator, answer, answered_at, ...key }: ApprovalRow): HitlDetailAnswer {
+  const user = answer?.user ?? null;
+  return {
+    ...key,
+    subject: operator.subject,
+    options: operator.options,
+    defaults: operator.default === null ? [] : [operator.default],
+    response_received: answer !== null,
+    chosen_options: answer === null ? [] : [answer.option],
+    responded_by_user: user === null ? null : { id: user, name: user },
+    responded_at: isoOf(answered_at),
+    note: answer?.note ?? null,
+  };
+}

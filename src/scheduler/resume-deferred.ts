@@ -1,0 +1,136 @@
+// Looks at tasks that wait without a pod: claims those that are due under a lease, finds out what they wait for, and writes
+// down what came of it. A sensor's function is called in a sealed child of its own, off the loop and many at once, so that a
+// slow or crashing one holds nobody up. The lease outlives the longest call: a poke never runs twice at once.
+
+import { isFailure, messageOf } from "../core/errors.ts";
+import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
+import type { JsonObject } from "../core/json.ts";
+import { isWait, type WaitOperator } from "../core/operator.ts";
+import { resolveInputs } from "../core/inputs.ts";
+import { callSealed } from "../dags/call-sealed.ts";
+import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
+import { readInputSources, runFacts } from "../store/input-sources.ts";
+import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
+import type { SchedulerContext } from "./activity.ts";
+import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
+
+/** One call of a sensor's function. */
+const POKE_LIMIT_MS = 60_000;
+/** Longer than a call and its start and end: from when a scheduler died, its waits are looked at again after this. */
+const LEASE_MS = 120_000;
+/** Looks under way at once, each a query or a child process. */
+const MOST_AT_ONCE = 16;
+
+export function createDeferredLooks(context: SchedulerContext, wake: () => void): LeasedWork {
+  const { db, rules, holder } = context;
+  return createLeasedWork<ClaimedWait, WaitRecord>(
+    context,
+    {
+      name: "resume-deferred",
+      mostAtOnce: MOST_AT_ONCE,
+      claim: (limit, now) => claimDueWaits(db, { holder, limit, leaseMs: LEASE_MS }, now),
+      work: (wait, signal) => look(context, wait, signal),
+      record: (records, now) => recordWaits(db, rules, records, now),
+      findNext: (now) => findNextWait(db, now),
+    },
+    wake,
+  );
+}
+
+/** null: it was broken off, so nothing is known. */
+async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortSignal): Promise<WaitRecord | null> {
+  const { db, rules, clock } = context;
+  const { graph, bundle_hash } = await rules.versions.loadVersion(db, wait.version_id);
+  const task = graph.tasks.get(wait.task_id);
+  const operator = task?.operator;
+  if (!task || !isWait(operator)) throw new Error(`task ${wait.task_id} of ${wait.dag_id} does not wait`);
+  const run = runFacts(wait);
+  const inputs = resolveInputs(task, await readInputSources(db, wait, graph, task, wait));
+  const facts: WaitFacts = { ...wait, inputs, target: null, refused: null, poke: null };
+  let target: WaitTarget | null = null;
+  switch (operator.type) {
+    case "trigger_dag": {
+      const found = await findTriggered(context, operator, wait, inputs);
+      if (typeof found === "string") facts.refused = found;
+      else target = found;
+      break;
+    }
+    case "external_task":
+      target = await findExternal(context, operator, inputs);
+      break;
+    case "sensor": {
+      const runtime = {
+        ...run,
+        task_id: wait.task_id,
+        map_index: wait.map_index,
+        try_number: wait.try_number,
+        max_tries: wait.max_tries,
+        params: wait.params,
+        // Secrets stay with tasks that run in pods of their own.
+        variables: {},
+        connections: {},
+      };
+      facts.poke = await poke(
+        context,
+        bundle_hash,
+        { inputs, runtime, dag_id: wait.dag_id, name: wait.task_id },
+        signal,
+      );
+      if (signal.aborted) return null;
+      break;
+    }
+    case "wait_until":
+    case "wait_for":
+    case "event":
+    case "approval":
+      break;
+  }
+  facts.target = target;
+  const verdict = judgeWait(operator, facts, clock.now());
+  return { wait, verdict, awaited_run_id: verdict.kind === "wait" && target !== null ? target.id : null };
+}
+
+async function findTriggered(
+  { db, checkParams, clock }: SchedulerContext,
+  operator: WaitOperator & { type: "trigger_dag" },
+  wait: ClaimedWait,
+  inputs: JsonObject,
+): Promise<WaitTarget | string> {
+  const dag_run_id = `triggered__${wait.task_instance_id}__${wait.try_number}`;
+  const known = await readRunTarget(db, operator.dag_id, dag_run_id);
+  if (known) return known;
+  const conf = inputs["conf"] ?? {};
+  if (typeof conf !== "object" || conf === null || Array.isArray(conf)) return "its input conf is no object";
+  try {
+    return await ensureTriggeredRun(db, { dag_id: operator.dag_id, dag_run_id, conf }, checkParams, clock.now());
+  } catch (error) {
+    if (isFailure(error, "invalid_params")) return messageOf(error);
+    throw error;
+  }
+}
+
+async function findExternal(
+  { db }: SchedulerContext,
+  operator: WaitOperator & { type: "external_task" },
+  { run_id, logical_date }: JsonObject,
+): Promise<WaitTarget | null> {
+  const text = (value: unknown) => (typeof value === "string" ? value : null);
+  const date = text(logical_date);
+  if (text(run_id) === null && (date === null || Number.isNaN(Date.parse(date)))) return null;
+  const { dag_id, task_id } = operator;
+  return readExternalTarget(db, { dag_id, task_id, run_id: text(run_id), logical_date: date });
+}
+
+async function poke(
+  { db, rules, clock }: SchedulerContext,
+  hash: string,
+  call: { dag_id: string; name: string; inputs: JsonObject; runtime: JsonObject },
+  signal: AbortSignal,
+): Promise<Poke> {
+  const { code, source_map: sourceMap } = await rules.versions.loadBundle(db, hash);
+  try {
+    return await callSealed({ hash, code, sourceMap }, { ...call, of: "task", timeMs: POKE_LIMIT_MS }, clock, signal);
+  } catch (error) {
+    return { kind: "not_called", reason: messageOf(error) };
+  }
+}

@@ -1,0 +1,67 @@
+// Tasks that are a shell command. Values reach it as variables of its environment and in no other way: what is put into
+// the text of a command can break out of it.
+
+import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
+import { createTask, readBlueprint, type Task } from "./create-task.ts";
+import { checkIdentifier } from "./identifier.ts";
+import { checkEnv, checkEnvInput } from "./kubernetes-pod.ts";
+import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
+
+export interface BashOptions extends TaskOptions {
+  /** Run by `bash -c`, or by `sh -c` in an image without bash. */
+  command: string;
+  /** A call may add to it. */
+  env?: { readonly [name: string]: string };
+  /** By which it says that there was nothing to do: the task is skipped. 99 unless given; null is none. */
+  skipOnExitCode?: number | readonly number[] | null;
+}
+
+/** What a call may pass, as values or references: variables of its environment, over its own; null leaves one out. */
+export interface BashInputs {
+  env?: { [name: string]: string | number | boolean | null };
+}
+
+const OWN_OPTIONS = ["command", "env", "skipOnExitCode"];
+const DEFAULT_SKIP_CODE = 99;
+
+/** A task that runs a shell command in its worker. Its result is the last line that it wrote to stdout, or null. */
+export function bash(id: string, options: BashOptions): Task<BashInputs, string | null> {
+  const blueprint = atAuthorsLine(bash, () => {
+    checkIdentifier("task", id);
+    const where = `task "${id}"`;
+    refuseUnknownOptions(options, [...OWN_OPTIONS, ...TASK_OPTIONS], where);
+    const shared = Object.fromEntries(Object.entries(options).filter(([name]) => !OWN_OPTIONS.includes(name)));
+    const { command, env = {}, skipOnExitCode } = options as { [Name in keyof BashOptions]: unknown };
+    if (typeof command !== "string" || command.trim() === "") {
+      throw authorError(
+        `${where}: command is ${describeValue(command)}. Use text, and pass values through env: { command: 'echo "$DAY"' }.`,
+      );
+    }
+    return {
+      ...readBlueprint("function", shared, where, null),
+      operator: {
+        type: "bash" as const,
+        command,
+        env: checkEnv(env, `${where}: env`),
+        skip_on_exit_codes: checkSkipCodes(skipOnExitCode, where),
+      },
+      checkInputs,
+    };
+  });
+  return createTask<BashInputs, string | null>(id, blueprint);
+}
+
+const checkInputs: typeof checkEnvInput = (inputs, where) => {
+  refuseUnknownOptions(inputs, ["env"], where);
+  checkEnvInput(inputs, where);
+};
+
+function checkSkipCodes(given: unknown, where: string): number[] {
+  if (given === undefined) return [DEFAULT_SKIP_CODE];
+  if (given === null) return [];
+  const codes: unknown[] = Array.isArray(given) ? given : [given];
+  return codes.map((code) => {
+    if (typeof code === "number" && Number.isInteger(code) && code >= 1 && code <= 255) return code;
+    throw authorError(`${where}: skipOnExitCode is ${describeValue(code)}. Use whole numbers from 1 to 255, or null.`);
+  });
+}

@@ -1,0 +1,51 @@
+// Puts a run onto another version of its DAG: instances of tasks that it adds, and what all of them wait for now.
+
+import type { DagGraph } from "../core/graph.ts";
+import { planTotals } from "../core/mapping.ts";
+import type { Queryable } from "./database.ts";
+
+export async function moveRunToVersion(
+  tx: Queryable,
+  runId: number,
+  { version_id, graph }: { version_id: number; graph: DagGraph },
+): Promise<void> {
+  await tx.query({
+    name: "move_run",
+    text: "update dag_run set version_id = $2 where id = $1",
+    values: [runId, version_id],
+  });
+  const { rows } = await tx.query<{ task_id: string; length: number }>({
+    name: "count_expanded",
+    text: `select task_id, count(*) as length from task_instance
+      where run_id = $1 and map_index >= 0 and state is distinct from 'removed' group by task_id`,
+    values: [runId],
+  });
+  const totals = planTotals(graph, new Map(rows.map(({ task_id, length }) => [task_id, length])));
+  const tasks = totals.flatMap((total) => {
+    const task = graph.tasks.get(total.task_id);
+    return task ? [{ ...total, max_tries: task.retries + 1 }] : [];
+  });
+  await tx.query({
+    name: "add_instances_of_version",
+    text: `
+      insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
+        upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed,
+        setup_total, counted)
+      select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, 0, 0, 0, 0, 0, 0, 0, false
+      from unnest($2::text[], $3::int[]) as task (task_id, max_tries)
+      where not exists (select from task_instance known where known.run_id = $1 and known.task_id = task.task_id)`,
+    values: [runId, tasks.map(({ task_id }) => task_id), tasks.map(({ max_tries }) => max_tries)],
+  });
+  await tx.query({
+    name: "set_totals",
+    text: `update task_instance t set upstream_total = n.upstream, setup_total = n.setups
+      from unnest($2::text[], $3::int[], $4::int[]) as n (task_id, upstream, setups)
+      where t.run_id = $1 and t.task_id = n.task_id`,
+    values: [
+      runId,
+      tasks.map(({ task_id }) => task_id),
+      tasks.map(({ upstream }) => upstream),
+      tasks.map(({ setups }) => setups),
+    ],
+  });
+}

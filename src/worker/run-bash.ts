@@ -1,0 +1,137 @@
+// Runs a task's shell command. What it writes goes through this process's stdout and stderr, and so into the task's log line
+// by line. It has a process group of its own, which ends with the task: nothing that it started outlives it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import { StringDecoder } from "node:string_decoder";
+import type { Readable } from "node:stream";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { BashOperator } from "../core/operator.ts";
+import { SKIP } from "../sdk/compiled.ts";
+import { EXIT_CODE } from "./judge-end.ts";
+import { createLineSplitter } from "./split-lines.ts";
+
+/** Of the 10 s that a task has after its AbortSignal. */
+const TERM_GRACE_MS = 8_000;
+/** For output that is still in the pipes; background processes would hold them open for ever. */
+const DRAIN_MS = 1_000;
+
+/** Returns the last line of stdout that is not empty. Throws for an exit code other than 0, and with the signal's reason. */
+export async function runBash(
+  operator: BashOperator,
+  inputs: JsonObject,
+  signal: AbortSignal,
+  environment: NodeJS.ProcessEnv,
+): Promise<string | null> {
+  signal.throwIfAborted();
+  const env = mergeEnv({ ...environment, ...operator.env }, inputs["env"] ?? {});
+  const child = await startShell(operator.command, env);
+  const killGroup = (name: NodeJS.Signals) => signalGroup(child, name);
+  const onExit = () => killGroup("SIGKILL");
+  let hardKill: NodeJS.Timeout | undefined;
+  const onAbort = () => {
+    killGroup("SIGTERM");
+    hardKill = setTimeout(() => killGroup("SIGKILL"), TERM_GRACE_MS);
+  };
+  process.on("exit", onExit);
+  signal.addEventListener("abort", onAbort);
+  const lastLine = forward(child);
+  try {
+    const { code, name } = await waitForEnd(child);
+    killGroup("SIGKILL");
+    signal.throwIfAborted();
+    if (code === 0) return lastLine();
+    throw describeEnd(operator, code, name);
+  } finally {
+    clearTimeout(hardKill);
+    process.off("exit", onExit);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function mergeEnv(base: NodeJS.ProcessEnv, given: Json): NodeJS.ProcessEnv {
+  const env = { ...base };
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new TypeError("env must be an object of variables");
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "" || name.includes("=")) throw new TypeError(`"${name}" cannot be the name of a variable`);
+    if (value === null) delete env[name];
+    else if (typeof value === "object") throw new TypeError(`env.${name} is an object, but must be text or a number`);
+    else env[name] = String(value);
+  }
+  return env;
+}
+
+async function startShell(command: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  try {
+    return await startIn("bash", command, env);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    process.stderr.write("[windlass] there is no bash here; the command is run by sh\n");
+    return startIn("sh", command, env);
+  }
+}
+
+function startIn(shell: string, command: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = spawn(shell, ["-c", command], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("spawn", () => resolve(child));
+  });
+}
+
+function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // The group is gone, which is what was wanted.
+  }
+}
+
+/** Copies its output to ours; the returned function gives the last line of stdout. */
+function forward(child: ChildProcess): () => string | null {
+  let last: string | null = null;
+  const splitter = createLineSplitter((line) => {
+    if (line.trim() !== "") last = line;
+  });
+  const decoder = new StringDecoder("utf8");
+  const stdout = child.stdout as Readable;
+  stdout.on("data", (chunk: Buffer) => {
+    splitter.write(decoder.write(chunk));
+    process.stdout.write(chunk);
+  });
+  (child.stderr as Readable).on("data", (chunk: Buffer) => process.stderr.write(chunk));
+  return () => {
+    splitter.flush();
+    return last;
+  };
+}
+
+function waitForEnd(child: ChildProcess): Promise<{ code: number | null; name: NodeJS.Signals | null }> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, name) => {
+      const drained = setTimeout(() => resolve({ code, name }), DRAIN_MS);
+      child.once("close", () => {
+        clearTimeout(drained);
+        resolve({ code, name });
+      });
+    });
+  });
+}
+
+function describeEnd(operator: BashOperator, code: number | null, name: NodeJS.Signals | null): Error {
+  if (code !== null && operator.skip_on_exit_codes.includes(code)) {
+    return Object.assign(new Error(`the command ended with exit code ${code}, by which it skips`), { [SKIP]: true });
+  }
+  const exitCode = code ?? 128 + (name === null ? 0 : constants.signals[name]);
+  const how = name === null ? `ended with exit code ${exitCode}` : `was ended by ${name}`;
+  const error = new Error(`the command ${how}`);
+  // Its stack is of our own lines, which say nothing to the author.
+  return Object.assign(error, {
+    name: "CommandFailed",
+    stack: `CommandFailed: ${error.message}`,
+    [EXIT_CODE]: exitCode,
+  });
+}
