@@ -147,7 +147,7 @@ async function lockUnlaunched(tx: Queryable, attemptIds: readonly string[]): Pro
   // The lock holds off a start until the outcome is written, which then refuses it.
   const { rows } = await tx.query<{ id: string }>({
     name: "lock_unlaunched",
-    text: `select id from attempt where id = any ($1::uuid[]) and state in ('queued', 'launching') order by id for update`,
+    text: `select id from attempt where id = any ($1::uuid[]) and state in ('queued', 'launching') order by id for no key update`,
     values: [attemptIds],
   });
   return new Set(rows.map((row) => row.id));

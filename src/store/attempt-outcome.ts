@@ -121,7 +121,7 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
         a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id
       where a.id = any ($1::uuid[]) and a.outcome is null
-      order by a.id for update of a, t`,
+      order by a.id for no key update of a, t`,
     values: [ends.map((end) => end.attempt_id)],
   });
   return rows;

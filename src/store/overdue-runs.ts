@@ -24,7 +24,7 @@ export async function endOverdueRuns(
         from dag_version v
         where v.id = r.version_id and r.id in (
           select id from dag_run where state = 'running' and timeout_at <= $1
-          order by timeout_at limit $2 for update skip locked)
+          order by timeout_at limit $2 for no key update skip locked)
         returning r.id, r.version_id`,
       values: [now, limit],
     });
@@ -60,7 +60,7 @@ async function skipUnfinished(
     name: "lock_attempts_of_runs",
     text: `
       select a.id as attempt_id from attempt a join task_instance t on t.id = a.task_instance_id
-      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for update of a, t`,
+      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for no key update of a, t`,
     values: [runIds],
   });
   await tx.query({

@@ -13,7 +13,7 @@ export async function restartCleared(db: Database, versions: VersionCache, now: 
       text: `
         select id, version_id, unfinished, state from dag_run where id in (
           select run_id from task_instance where state = 'restarting' and retry_at is not null and retry_at <= $1)
-        order by id limit 1 for update skip locked`,
+        order by id limit 1 for no key update skip locked`,
       values: [now],
     });
     const run = runs[0];

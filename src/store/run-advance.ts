@@ -103,7 +103,7 @@ export async function advanceNextRun(db: Database, versions: VersionCache, now: 
         where state = 'running' and exists (
           select from task_instance t where t.run_id = r.id and not t.counted
             and t.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))
-        order by id limit 1 for update skip locked`,
+        order by id limit 1 for no key update skip locked`,
     });
     const run = rows[0];
     if (!run) return null;
@@ -130,7 +130,7 @@ export async function endDeadlockedRun(db: Database, versions: VersionCache, now
           and not exists (
             select from task_instance t where t.run_id = r.id and (not t.counted and t.state is not null
               or t.state in ('restarting', 'up_for_retry', 'up_for_reschedule', 'deferred')))
-        order by id limit 1 for update skip locked`,
+        order by id limit 1 for no key update skip locked`,
     });
     const run = rows[0];
     if (!run) return false;

@@ -1,5 +1,7 @@
 // Runs as an intervention sees them, locked: nothing of them moves until the transaction ends. Attempts that may end are
-// locked first and in the order of ids, as by those who write outcomes, so that neither waits for the other.
+// locked first and in the order of ids, as by those who write outcomes, so that neither waits for the other. "No key" here and
+// wherever runs and instances are locked: rows that refer to them (lanes, callbacks, results) are written meanwhile by those who
+// hold other rows, and would wait for a full lock in the other order.
 
 import { failure } from "../core/errors.ts";
 import type { InstanceSnapshot, RunSnapshot } from "../core/intervention.ts";
@@ -36,7 +38,7 @@ export async function lockRuns(tx: Queryable, versions: VersionCache, choice: Ru
         or ($3 and coalesce(r.logical_date, r.run_after) < coalesce(o.logical_date, o.run_after))
         or ($4 and coalesce(r.logical_date, r.run_after) > coalesce(o.logical_date, o.run_after)))
       where o.dag_id = $1 and o.dag_run_id = $2
-      order by r.id limit $5 for update of r`,
+      order by r.id limit $5 for no key update of r`,
     values: [choice.dag_id, choice.dag_run_id, choice.past, choice.future, MOST_RUNS + 1],
   });
   if (runs.length === 0) throw failure("not_found", `DAG "${choice.dag_id}" has no run "${choice.dag_run_id}"`);
@@ -54,13 +56,13 @@ async function readRuns(tx: Queryable, versions: VersionCache, runs: readonly Ru
   await tx.query({
     name: "lock_stoppable",
     text: `select a.id from attempt a join task_instance t on t.id = a.task_instance_id
-      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for update of a, t`,
+      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for no key update of a, t`,
     values: [ids],
   });
   const { rows: instances } = await tx.query<Omit<InstanceSnapshot, "attempt"> & { run_id: number }>({
     name: "lock_instances",
     text: `select id, run_id, task_id, map_index, state, try_number, max_tries from task_instance
-      where run_id = any ($1::bigint[]) order by run_id, task_id, map_index for update`,
+      where run_id = any ($1::bigint[]) order by run_id, task_id, map_index for no key update`,
     values: [ids],
   });
   // Only now: an instance may have been queued while its lock was waited for.
@@ -68,7 +70,7 @@ async function readRuns(tx: Queryable, versions: VersionCache, runs: readonly Ru
     name: "read_stoppable",
     text: `select a.task_instance_id, a.id as attempt_id, a.state
       from attempt a join task_instance t on t.id = a.task_instance_id
-      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for update of a`,
+      where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for no key update of a`,
     values: [ids],
   });
   const open = new Map(attempts.map(({ task_instance_id, ...attempt }) => [task_instance_id, attempt]));
