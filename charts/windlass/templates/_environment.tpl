@@ -45,6 +45,17 @@
       key: {{ include "windlass.databaseKey" . }}
 - name: WINDLASS_LOG_LEVEL
   value: {{ .Values.logLevel }}
+{{- if ne .Values.storage.url "postgres" }}
+- name: WINDLASS_STORAGE
+  value: {{ .Values.storage.url | quote }}
+{{- end }}
+{{- with .Values.storage.existingSecret }}
+{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef: {name: {{ $.Values.storage.existingSecret }}, key: {{ . }}}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .Values.config }}
 - name: {{ $name }}
   value: {{ $value | toString | quote }}
@@ -74,4 +85,18 @@ bytes, base64 of so many. */}}
 {{- /* True where a cluster answers: without one, only groups and versions are known, no kinds. */}}
 {{- define "windlass.hasCluster" -}}
 {{- if .Capabilities.APIVersions.Has "v1/Secret" }}true{{ end -}}
+{{- end }}
+
+{{- /* The volume of file:///path, in scheduler and api. */}}
+{{- define "windlass.storageMount" -}}
+{{- if .Values.storage.existingClaim -}}
+- {name: storage, mountPath: {{ trimPrefix "file://" .Values.storage.url | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "windlass.storageVolume" -}}
+{{- with .Values.storage.existingClaim -}}
+- name: storage
+  persistentVolumeClaim: {claimName: {{ . }}}
+{{- end }}
 {{- end }}

@@ -14,6 +14,15 @@
 {{- if and $v.encryption.generateKey (not $v.encryption.existingSecret) (not (include "windlass.hasCluster" .)) -}}
   {{- $faults = append $faults "encryption.generateKey needs a cluster to read the key back from: set encryption.existingSecret" -}}
 {{- end -}}
+{{- if and (hasPrefix "file:" $v.storage.url) (not $v.storage.existingClaim) -}}
+  {{- $faults = append $faults "storage.url names a folder: set storage.existingClaim to the claim that scheduler and api share there" -}}
+{{- end -}}
+{{- if and $v.storage.existingClaim (not (hasPrefix "file:" $v.storage.url)) -}}
+  {{- $faults = append $faults "storage.existingClaim is for storage.url=file:///path: set that, or leave the claim out" -}}
+{{- end -}}
+{{- if and $v.storage.existingSecret (not (hasPrefix "s3:" $v.storage.url)) -}}
+  {{- $faults = append $faults "storage.existingSecret is for storage.url=s3://...: set that, or leave the Secret out" -}}
+{{- end -}}
 {{- if and $v.postgresql.enabled (not (include "windlass.hasCluster" .)) -}}
   {{- $faults = append $faults "postgresql.enabled makes a password that has to be read back from the cluster: use database.existingSecret where charts are rendered without one" -}}
 {{- end -}}
