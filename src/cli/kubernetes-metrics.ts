@@ -5,9 +5,9 @@ import type { KubernetesMonitor } from "../executors/kubernetes-monitor.ts";
 
 export function monitorKubernetes(registry: Registry): KubernetesMonitor {
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
-    new Counter({ name: `windlass_kubernetes_${name}`, help, labelNames, registers: [registry] });
+    new Counter({ name, help, labelNames, registers: [registry] });
   const requests = counter(
-    "requests_total",
+    "windlass_kubernetes_requests_total",
     "Calls to the Kubernetes API by verb, resource and status code; 0 is a call without an answer",
     ["verb", "resource", "code"],
   );
@@ -24,28 +24,41 @@ export function monitorKubernetes(registry: Registry): KubernetesMonitor {
     labelNames: ["lane"],
     registers: [registry],
   });
-  const overloads = counter("throttled_total", "Answers by which the API server said that it is overloaded", ["lane"]);
-  const watches = counter("watch_restarts_total", "Watches that ended, by how: each is followed by another", [
-    "namespace",
-    "ending",
-  ]);
-  const lists = counter("relists_total", "Lists of all pods, by why the watch could not go on from its position", [
-    "namespace",
-    "cause",
-  ]);
-  const leases = counter("lease_changes_total", "Times that this process got, or lost, the right to watch", [
-    "namespace",
-    "change",
-  ]);
+  const overloads = counter(
+    "windlass_kubernetes_throttled_total",
+    "Answers by which the API server said that it is overloaded",
+    ["lane"],
+  );
+  const watches = counter(
+    "windlass_kubernetes_watch_restarts_total",
+    "Watches that ended, by how: each is followed by another",
+    ["namespace", "ending"],
+  );
+  const lists = counter(
+    "windlass_kubernetes_relists_total",
+    "Lists of all pods, by why the watch could not go on from its position",
+    ["namespace", "cause"],
+  );
+  const leases = counter(
+    "windlass_kubernetes_lease_changes_total",
+    "Times that this process got, or lost, the right to watch",
+    ["namespace", "change"],
+  );
   const podSeconds = (name: string, help: string) =>
     new Histogram({
-      name: `windlass_pod_${name}_duration_seconds`,
+      name,
       help,
       buckets: [1, 2, 5, 10, 30, 60, 120, 300, 900, 1_800],
       registers: [registry],
     });
-  const scheduling = podSeconds("scheduling", "From a pod's creation until a node has it; whole seconds");
-  const starting = podSeconds("start", "From a pod's creation until its main container runs; whole seconds");
+  const scheduling = podSeconds(
+    "windlass_pod_scheduling_duration_seconds",
+    "From a pod's creation until a node has it; whole seconds",
+  );
+  const starting = podSeconds(
+    "windlass_pod_start_duration_seconds",
+    "From a pod's creation until its main container runs; whole seconds",
+  );
   return {
     onRequest: ({ verb, resource, code, seconds: took }) => {
       requests.inc({ verb, resource, code });

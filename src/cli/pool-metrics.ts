@@ -20,7 +20,7 @@ export function observePools(registry: Registry, read: () => Promise<PoolRow[]>,
   };
   const gauge = (name: string, help: string, valueOf: (pool: PoolRow) => number) =>
     new Gauge({
-      name: `windlass_pool_${name}_slots`,
+      name,
       help,
       labelNames: ["pool"],
       registers: [registry],
@@ -30,9 +30,9 @@ export function observePools(registry: Registry, read: () => Promise<PoolRow[]>,
         for (const pool of pools) this.set({ pool: pool.name }, valueOf(pool));
       },
     });
-  gauge("open", "Free slots of a pool; -1: it has no limit", (pool) => countSlots(pool).open);
-  gauge("queued", "Slots of queued task instances", (pool) => pool.queued);
-  gauge("running", "Slots of running task instances", (pool) => pool.running);
-  gauge("scheduled", "Slots that task instances wait for", (pool) => pool.scheduled);
-  gauge("deferred", "Slots of deferred task instances", (pool) => pool.deferred);
+  gauge("windlass_pool_open_slots", "Free slots of a pool; -1: it has no limit", (pool) => countSlots(pool).open);
+  gauge("windlass_pool_queued_slots", "Slots of queued task instances", (pool) => pool.queued);
+  gauge("windlass_pool_running_slots", "Slots of running task instances", (pool) => pool.running);
+  gauge("windlass_pool_scheduled_slots", "Slots that task instances wait for", (pool) => pool.scheduled);
+  gauge("windlass_pool_deferred_slots", "Slots of deferred task instances", (pool) => pool.deferred);
 }

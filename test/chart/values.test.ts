@@ -1,5 +1,6 @@
 // Wrong values are refused before anything is installed, with a message that names the key.
 
+import { globSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -98,9 +99,7 @@ describe("the monitoring of the chart", () => {
       [
         "charts/windlass/dashboards/windlass.json",
         "charts/windlass/tests/golden/monitoring.yaml",
-        "src/cli/metrics.ts",
-        "src/cli/backlog-metrics.ts",
-        "src/api/http-metrics.ts",
+        ...globSync("src/{cli,api}/*metrics.ts", { cwd: join(CHART, "../..") }),
       ].map((path) => readFile(join(CHART, "../..", path), "utf8")),
     );
     expect(parse(dashboard ?? "")).toMatchObject({ title: "Windlass" });
