@@ -7,7 +7,7 @@ create table slot_pool (
   description text,
   include_deferred boolean not null
 );
-insert into slot_pool (name, slots, description, include_deferred) values ('default_pool', 128, 'Default pool', false);
+insert into slot_pool (name, slots, description, include_deferred) values ('default_pool', -1, 'Default pool', false);
 
 create table queue_lane (
   id bigint generated always as identity primary key,

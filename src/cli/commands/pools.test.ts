@@ -36,7 +36,7 @@ test("pools are set, changed, listed and deleted", async () => {
   expect(await run("pools", "list")).toEqual([
     "pool\tslots\trunning\tqueued\tscheduled\tdeferred\topen",
     "db\t-1\t0\t0\t0\t0\t-1",
-    "default_pool\t128\t0\t0\t0\t0\t128",
+    "default_pool\t-1\t0\t0\t0\t0\t-1",
   ]);
   expect(await run("pools", "delete", "db")).toEqual(["pool db is deleted"]);
 });
