@@ -14,6 +14,40 @@ create table artifact (
   constraint artifact_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
 );
 
+create table asset (
+  id bigint generated always as identity not null,
+  name text not null,
+  uri text not null,
+  "group" text not null,
+  extra jsonb not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint asset_pkey PRIMARY KEY (id),
+  constraint asset_name_key UNIQUE (name)
+);
+
+create table asset_event (
+  id bigint generated always as identity not null,
+  asset_id bigint not null,
+  "timestamp" timestamp with time zone not null,
+  extra jsonb not null,
+  source_dag_id text,
+  source_run_id text,
+  source_task_id text,
+  source_map_index integer,
+  constraint asset_event_pkey PRIMARY KEY (id),
+  constraint asset_event_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id)
+);
+
+create table asset_pending (
+  dag_id text not null,
+  asset_id bigint not null,
+  event_id bigint not null,
+  constraint asset_pending_pkey PRIMARY KEY (dag_id, asset_id, event_id),
+  constraint asset_pending_dag_id_asset_id_fkey FOREIGN KEY (dag_id, asset_id) REFERENCES dag_asset(dag_id, asset_id) ON DELETE CASCADE,
+  constraint asset_pending_event_id_fkey FOREIGN KEY (event_id) REFERENCES asset_event(id) ON DELETE CASCADE
+);
+
 create table attempt (
   id uuid not null,
   task_instance_id uuid not null,
@@ -179,8 +213,18 @@ create table dag (
   created_at timestamp with time zone not null,
   pause_reason text,
   unpaused_at timestamp with time zone,
+  asset_condition jsonb,
   constraint dag_pkey PRIMARY KEY (dag_id),
   constraint dag_current_version FOREIGN KEY (current_version_id) REFERENCES dag_version(id)
+);
+
+create table dag_asset (
+  dag_id text not null,
+  asset_id bigint not null,
+  created_at timestamp with time zone not null,
+  constraint dag_asset_pkey PRIMARY KEY (dag_id, asset_id),
+  constraint dag_asset_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id),
+  constraint dag_asset_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
 );
 
 create table dag_bundle (
@@ -224,6 +268,14 @@ create table dag_run (
   constraint dag_run_check CHECK (((state = ANY (ARRAY['success'::text, 'failed'::text])) = (end_date IS NOT NULL))),
   constraint dag_run_run_type_check CHECK ((run_type = ANY (ARRAY['manual'::text, 'scheduled'::text, 'backfill'::text, 'asset_triggered'::text]))),
   constraint dag_run_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'success'::text, 'failed'::text])))
+);
+
+create table dag_run_asset_event (
+  run_id bigint not null,
+  event_id bigint not null,
+  constraint dag_run_asset_event_pkey PRIMARY KEY (run_id, event_id),
+  constraint dag_run_asset_event_event_id_fkey FOREIGN KEY (event_id) REFERENCES asset_event(id) ON DELETE CASCADE,
+  constraint dag_run_asset_event_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
 );
 
 create table dag_version (
@@ -445,6 +497,16 @@ create table task_log (
   constraint task_log_attempt_id_fkey FOREIGN KEY (attempt_id) REFERENCES attempt(id) ON DELETE CASCADE
 );
 
+create table task_outlet (
+  dag_id text not null,
+  task_id text not null,
+  asset_id bigint not null,
+  created_at timestamp with time zone not null,
+  constraint task_outlet_pkey PRIMARY KEY (dag_id, task_id, asset_id),
+  constraint task_outlet_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES asset(id),
+  constraint task_outlet_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE
+);
+
 create table task_result (
   task_instance_id uuid not null,
   value json not null,
@@ -471,6 +533,10 @@ create table watch_position (
 
 CREATE INDEX artifact_attempt ON public.artifact USING btree (attempt_id);
 CREATE INDEX artifact_run ON public.artifact USING btree (run_id);
+CREATE INDEX asset_event_age ON public.asset_event USING btree ("timestamp");
+CREATE INDEX asset_event_asset ON public.asset_event USING btree (asset_id, id);
+CREATE INDEX asset_event_source ON public.asset_event USING btree (source_dag_id, source_run_id) WHERE (source_dag_id IS NOT NULL);
+CREATE INDEX asset_pending_event ON public.asset_pending USING btree (event_id);
 CREATE INDEX attempt_log_to_archive ON public.attempt USING btree (finished_at) WHERE ((log_key IS NULL) AND (cleaned_at IS NOT NULL));
 CREATE INDEX attempt_open ON public.attempt USING btree (executor, state) WHERE (state = ANY (ARRAY['launched'::text, 'running'::text]));
 CREATE UNIQUE INDEX attempt_pod ON public.attempt USING btree (namespace, pod_name) WHERE (pod_name IS NOT NULL);
@@ -484,6 +550,7 @@ CREATE INDEX callback_run ON public.callback USING btree (run_id);
 CREATE INDEX computed_time_refresh ON public.computed_time USING btree (refresh_at) WHERE (refresh_at IS NOT NULL);
 CREATE INDEX container_log_due ON public.container_log USING btree (read_after) WHERE (read_after IS NOT NULL);
 CREATE INDEX dag_due ON public.dag USING btree (next_run_after) WHERE ((next_run_after IS NOT NULL) AND (NOT is_paused) AND (NOT is_stale));
+CREATE INDEX dag_asset_asset ON public.dag_asset USING btree (asset_id);
 CREATE INDEX dag_run_backfill ON public.dag_run USING btree (backfill_id) WHERE (backfill_id IS NOT NULL);
 CREATE INDEX dag_run_ended ON public.dag_run USING btree (end_date) WHERE (end_date IS NOT NULL);
 CREATE UNIQUE INDEX dag_run_logical_date ON public.dag_run USING btree (dag_id, logical_date) WHERE (logical_date IS NOT NULL);
@@ -492,6 +559,7 @@ CREATE INDEX dag_run_running ON public.dag_run USING btree (id) WHERE (state = '
 CREATE INDEX dag_run_timeout ON public.dag_run USING btree (timeout_at) WHERE ((state = 'running'::text) AND (timeout_at IS NOT NULL));
 CREATE INDEX dag_run_unfinished ON public.dag_run USING btree (dag_id, run_after) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX dag_run_version ON public.dag_run USING btree (version_id);
+CREATE INDEX dag_run_asset_event_event ON public.dag_run_asset_event USING btree (event_id);
 CREATE INDEX dag_version_bundle ON public.dag_version USING btree (bundle_hash);
 CREATE INDEX deferral_awaited ON public.deferral USING btree (awaited_run_id) WHERE (awaited_run_id IS NOT NULL);
 CREATE INDEX deferral_due ON public.deferral USING btree (due_at) WHERE (due_at IS NOT NULL);
@@ -508,6 +576,7 @@ CREATE INDEX task_instance_scheduled ON public.task_instance USING btree (run_id
 CREATE INDEX task_instance_to_admit ON public.task_instance USING btree (scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NULL) AND (waits_for IS NULL));
 CREATE INDEX task_instance_to_count ON public.task_instance USING btree (run_id) WHERE ((NOT counted) AND (state = ANY (ARRAY['success'::text, 'failed'::text, 'upstream_failed'::text, 'skipped'::text, 'removed'::text])));
 CREATE INDEX task_instance_waits_for ON public.task_instance USING btree (waits_for) WHERE ((state = 'scheduled'::text) AND (waits_for IS NOT NULL));
+CREATE INDEX task_outlet_asset ON public.task_outlet USING btree (asset_id);
 CREATE OR REPLACE FUNCTION public.discard_artifacts()
  RETURNS trigger
  LANGUAGE plpgsql

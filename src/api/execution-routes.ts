@@ -13,6 +13,8 @@ import {
   type StartAnswer,
   startRequest,
 } from "../contract/execution.ts";
+import { type EmittedEvent, MAX_EMITTED_BYTES } from "../core/asset-events.ts";
+import { isStorable } from "../core/clean-text.ts";
 import { failure, isFailure } from "../core/errors.ts";
 import { finishAttempt } from "../store/attempt-finish.ts";
 import { startAttempt } from "../store/attempt-start.ts";
@@ -56,6 +58,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
         context: started.context,
         inputs: started.inputs,
         params: started.params,
+        ...(started.asset_events.length > 0 && { asset_events: started.asset_events }),
         ...(await readTaskSecrets(db, options.sealer, started)),
         bundle: { hash: started.bundle.hash, code: started.bundle.code },
       };
@@ -95,6 +98,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
       const report = request.body;
       const result = report.state === "success" ? report.result : undefined;
       if (result !== undefined) refuseLargeResult(JSON.stringify(result));
+      if (report.state === "success") refuseUnstorableEvents(report.asset_events ?? []);
       const outcome = determineOutcome(report, await mapReportedStack(request, attempt.attempt_id, report));
       await finishAttempt(
         db,
@@ -103,6 +107,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
         outcome,
         result,
         clock.now(),
+        report.state === "success" ? report.asset_events : [],
       );
       return reply.code(204).send();
     },
@@ -144,5 +149,16 @@ function refuseLargeResult(text: string): void {
       "payload_too_large",
       `the result has ${bytes} bytes as JSON, at most ${MAX_RESULT_BYTES} are kept; write it with runtime.artifacts and return what that gives`,
     );
+  }
+}
+
+/** What the worker of this release says itself, where the author's code can see it. */
+function refuseUnstorableEvents(events: readonly EmittedEvent[]): void {
+  const bytes = Buffer.byteLength(JSON.stringify(events));
+  if (bytes > MAX_EMITTED_BYTES) {
+    throw failure("payload_too_large", `the asset events have ${bytes} bytes as JSON, at most ${MAX_EMITTED_BYTES}`);
+  }
+  if (!events.every((event) => isStorable(event.extra))) {
+    throw failure("invalid_request", "asset_events hold a NUL character or half a surrogate pair");
   }
 }

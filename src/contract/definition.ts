@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import {
+  type AssetCondition,
   type DagDefinition,
   type Expression,
   LARGEST_MAX_MAP_LENGTH,
@@ -80,6 +81,23 @@ const mapDefinition = z.strictObject({
 
 const groupDefinition = z.strictObject({ group_id: taskId, parent: taskId.exactOptional() });
 
+/** The longest name or URI of an asset. */
+const LONGEST_ASSET = 1_500;
+const assetText = z.string().min(1).max(LONGEST_ASSET);
+export const assetDefinition = z.strictObject({
+  name: assetText,
+  uri: assetText,
+  group: z.string().min(1).max(250).exactOptional(),
+  extra: jsonObject.exactOptional(),
+});
+const assetCondition: z.ZodType<AssetCondition> = z.lazy(() =>
+  z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("asset"), asset: assetDefinition }),
+    z.strictObject({ kind: z.literal("any"), of: z.array(assetCondition).min(1).max(1_000) }),
+    z.strictObject({ kind: z.literal("all"), of: z.array(assetCondition).min(1).max(1_000) }),
+  ]),
+);
+
 export const taskDefinition = z.strictObject({
   task_id: taskId,
   kind: z.enum(["function", "empty", "pod", "wait", "expand"]),
@@ -91,6 +109,7 @@ export const taskDefinition = z.strictObject({
   execution_timeout: z.number().positive().max(LONGEST_TIMEOUT).nullable(),
   pod: jsonObject.nullable(),
   container: containerDefinition.nullable(),
+  outlets: z.array(assetDefinition).max(1_000).exactOptional(),
   variables: z.array(variableKey).exactOptional(),
   connections: z.array(connectionId).exactOptional(),
   operator: operatorDefinition.exactOptional(),
@@ -151,6 +170,7 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     description: z.string().nullable(),
     tags: z.array(z.string().max(100)),
     schedule: schedule.nullable(),
+    assets: assetCondition.exactOptional(),
     start_date: instant.nullable(),
     end_date: instant.nullable(),
     catchup: z.boolean(),

@@ -4,6 +4,7 @@
 // current one answers 409 with code `attempt_stale`, upon which the worker stops its task and itself.
 
 import { z } from "zod";
+import { type ConsumedEvent, MAX_EMITTED_EVENTS } from "../core/asset-events.ts";
 import type { Connection } from "../core/connection.ts";
 import { json, jsonObject } from "./definition.ts";
 
@@ -43,6 +44,18 @@ export const connection: z.ZodType<Connection> = z.strictObject({
   extra: jsonObject,
 });
 
+/** An event that the run consumed. */
+export const consumedEvent: z.ZodType<ConsumedEvent> = z.strictObject({
+  asset: z.string(),
+  uri: z.string(),
+  extra: jsonObject,
+  timestamp: z.string(),
+  source_dag_id: z.string().nullable(),
+  source_run_id: z.string().nullable(),
+  source_task_id: z.string().nullable(),
+  source_map_index: z.int().nullable(),
+});
+
 export const startAnswer = z.strictObject({
   /** Execution token, renewed by heartbeats. */
   token: z.string(),
@@ -60,6 +73,8 @@ export const startAnswer = z.strictObject({
   connections: z.record(z.string(), connection).exactOptional(),
   /** Texts that no log and no error may show. */
   masked: z.array(z.string()).exactOptional(),
+  /** Of a run that assets started; absent: none. */
+  asset_events: z.array(consumedEvent).exactOptional(),
   /** CommonJS text that exports the DAG; see dags/bundle.ts. */
   bundle: z.strictObject({ hash: z.string(), code: z.string() }),
 });
@@ -88,9 +103,16 @@ export type LogRequest = z.infer<typeof logRequest>;
 export const resultRequest = z.strictObject({ result: json });
 export type ResultRequest = z.infer<typeof resultRequest>;
 
+const emittedEvent = z.strictObject({ asset: z.string(), extra: jsonObject });
+
 /** POST /attempts/{attempt_id}/finish; repeats are no-ops. Stacks are raw: the server maps them to the author's file. */
 export const finishRequest = z.discriminatedUnion("state", [
-  z.strictObject({ state: z.literal("success"), result: json }),
+  z.strictObject({
+    state: z.literal("success"),
+    result: json,
+    /** What the task emitted; absent: nothing. */
+    asset_events: z.array(emittedEvent).max(MAX_EMITTED_EVENTS).exactOptional(),
+  }),
   z.strictObject({ state: z.literal("skipped"), reason: z.string().max(4_096) }),
   z.strictObject({
     state: z.literal("failed"),

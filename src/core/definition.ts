@@ -166,6 +166,8 @@ export interface TaskDefinition {
   schedule_timeout?: number;
   /** From then until the task runs; absent: the installation's limit, from launch on. */
   start_timeout?: number;
+  /** Assets of which its success is an event; none when absent. */
+  outlets?: AssetDefinition[];
 }
 
 /** Which weights a task's priority is the sum of: its own and those of all tasks after it, or before it, or its own alone. */
@@ -194,12 +196,31 @@ export type Schedule =
   /** A function of the author's: its times are computed ahead, in the sealed evaluator. */
   | { kind: "custom"; timezone: string };
 
+/** What tasks produce and runs wait for. */
+export type AssetDefinition = {
+  /** What it is known by, in all DAGs. */
+  name: string;
+  uri: string;
+  /** Absent: "asset". */
+  group?: string;
+  /** Facts about it; absent: none. */
+  extra?: JsonObject;
+};
+
+/** Which assets must have had an event since the DAG's last run of this kind. */
+export type AssetCondition =
+  | { kind: "asset"; asset: AssetDefinition }
+  | { kind: "any"; of: AssetCondition[] }
+  | { kind: "all"; of: AssetCondition[] };
+
 export interface DagDefinition {
   dag_id: string;
   description: string | null;
   tags: string[];
   /** null: only manual and API-triggered runs. */
   schedule: Schedule | null;
+  /** Runs are also created when it holds; absent: no asset creates any. */
+  assets?: AssetCondition;
   /** ISO instants; no run is created for a time outside them. */
   start_date: string | null;
   end_date: string | null;

@@ -1,10 +1,12 @@
 // Judges what the sealed evaluator handed over: first its shape (contract/definition.ts), then what the parts must mean to
 // each other. Every complaint names the DAG and the field.
 
+import { isDeepStrictEqual } from "node:util";
 import { dagDefinition } from "../contract/definition.ts";
 import { findContainerFaults } from "../core/container.ts";
+import { listAssetsOfDag } from "../core/asset-condition.ts";
 import { findBranchFaults } from "../core/decision.ts";
-import type { DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
+import type { AssetDefinition, DagDefinition, Expression, TaskDefinition } from "../core/definition.ts";
 import type { FieldError } from "../core/errors.ts";
 import { indexDag } from "../core/graph.ts";
 import { findScheduleFault } from "../core/ticks.ts";
@@ -73,6 +75,7 @@ function locate(path: readonly PropertyKey[], value: unknown): { path: string; t
 function findFaults(dag: DagDefinition): Found[] {
   return [
     ...findScheduleFaults(dag),
+    ...findAssetFaults(dag),
     ...dag.tasks.flatMap((task) => findTaskFaults(dag, task)),
     ...findOperatorFaults(dag),
     ...findGraphFaults(dag),
@@ -85,7 +88,7 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
   const errors: Found[] = [];
   const fault = dag.schedule && findScheduleFault(dag.schedule);
   if (fault) errors.push({ path: "schedule", message: fault });
-  const required = dag.schedule === null ? [] : dag.params_schema?.["required"];
+  const required = dag.schedule === null && !dag.assets ? [] : dag.params_schema?.["required"];
   for (const name of Array.isArray(required) ? required.filter((each) => typeof each === "string") : []) {
     errors.push({
       path: `params.${name}`,
@@ -96,6 +99,18 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
     errors.push({ path: "end_date", message: `${dag.end_date} lies before the start_date ${dag.start_date}` });
   }
   return errors;
+}
+
+function findAssetFaults(dag: DagDefinition): Found[] {
+  const known = new Map<string, AssetDefinition>();
+  return listAssetsOfDag(dag).flatMap((asset) => {
+    const first = known.get(asset.name) ?? asset;
+    known.set(asset.name, first);
+    const same = first.uri === asset.uri && first.group === asset.group && isDeepStrictEqual(first.extra, asset.extra);
+    if (same) return [];
+    const path = `asset ${JSON.stringify(asset.name)}`;
+    return [{ path, message: "has two meanings in the DAG: define it once, and use that value everywhere" }];
+  });
 }
 
 function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {

@@ -26,7 +26,7 @@ import {
 export type AttemptRunner = (
   task: TaskDefinition,
   inputs: JsonObject,
-  runtime: Omit<TaskRuntime, "signal" | "variables" | "connections" | "artifacts">,
+  runtime: Omit<TaskRuntime, "signal" | "variables" | "connections" | "artifacts" | "assets" | "asset_events">,
 ) => Promise<{ outcome: Outcome; result: Json }>;
 
 export interface InProcessRun {

@@ -1,6 +1,7 @@
-// Creates the runs that schedules and backfills call for, starts queued ones, and ends those that take too long.
+// Creates the runs that schedules, assets and backfills call for, starts queued ones, and ends those that take too long.
 
 import type { PassResult } from "../lifecycle/loop.ts";
+import { createAssetRuns } from "../store/asset-runs.ts";
 import { advanceBackfills } from "../store/backfill-advance.ts";
 import { createDueRuns } from "../store/due-runs.ts";
 import { endOverdueRuns } from "../store/overdue-runs.ts";
@@ -12,6 +13,7 @@ const BATCH = 50;
 export async function createAndStartRuns({ db, rules, clock }: SchedulerContext): Promise<PassResult> {
   const now = clock.now();
   const due = await createDueRuns(db, now, BATCH);
+  const assets = await createAssetRuns(db, now, BATCH);
   const backfills = await advanceBackfills(db, rules.versions, now, BATCH);
   const queued = await startQueuedRuns(db, rules.versions, now, BATCH);
   const overdue = await endOverdueRuns(db, rules, now, BATCH);
@@ -20,11 +22,12 @@ export async function createAndStartRuns({ db, rules, clock }: SchedulerContext)
   return {
     counts: {
       created: due.created,
+      triggered: assets.created,
       backfilled: backfills.created,
       started: queued.started,
       overdue: overdue.ended,
     },
-    more: due.more || backfills.more || queued.started === BATCH || overdue.ended === BATCH,
+    more: due.more || assets.more || backfills.more || queued.started === BATCH || overdue.ended === BATCH,
     dueInMs: waits.length > 0 ? Math.min(...waits) : null,
   };
 }

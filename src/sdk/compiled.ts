@@ -3,6 +3,7 @@
 
 import type { DagDefinition } from "../core/definition.ts";
 import type { Json } from "../core/json.ts";
+import type { TaskAssets } from "./asset-runtime.ts";
 import type { Artifacts } from "./artifacts.ts";
 import type { TaskSecrets } from "./task-secrets.ts";
 import type { Timetable } from "./schedule.ts";
@@ -19,7 +20,8 @@ export const SKIP: unique symbol = Symbol.for("windlass.skip") as never;
 export interface TaskRuntime<
   Variable extends string = string,
   ConnectionId extends string = string,
-> extends TaskSecrets<Variable, ConnectionId> {
+  Outlet extends string = string,
+> extends TaskSecrets<Variable, ConnectionId>, TaskAssets<Outlet> {
   dag_id: string;
   run_id: string;
   run_type: string;

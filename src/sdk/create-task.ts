@@ -1,6 +1,7 @@
 // What every kind of task is made of: checked settings, and a call that puts the task into the DAG that is being built.
 
 import type {
+  AssetDefinition,
   ContainerDefinition,
   Expression,
   MapDefinition,
@@ -8,6 +9,8 @@ import type {
   TaskKind,
   TriggerRule,
 } from "../core/definition.ts";
+import { checkOutlets } from "./asset.ts";
+import type { OutletOptions } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine } from "./author-error.ts";
 import type { Operator } from "../core/operator.ts";
 import { type Callbacks, compileCallbacks, listEvents } from "./callbacks.ts";
@@ -54,6 +57,7 @@ export interface Blueprint {
   description: string | null;
   run: CompiledFunction | null;
   container: ContainerDefinition | null;
+  outlets?: AssetDefinition[];
   /** What only some kinds of task say of themselves. */
   extras?: Pick<TaskDefinition, "variables" | "connections">;
   operator?: Operator;
@@ -67,11 +71,13 @@ export interface Blueprint {
 /** What all kinds have in common. */
 export function readBlueprint(kind: TaskKind, given: unknown, where: string, run: CompiledFunction | null): Blueprint {
   refuseUnknownOptions(given, TASK_OPTIONS, where);
-  const options = given as TaskOptions;
+  const options = given as TaskOptions & OutletOptions<string>;
+  const outlets = checkOutlets(options.outlets, where);
   return {
     kind,
     run,
     container: null,
+    ...(outlets.length > 0 && { outlets }),
     settings: compileSettings(options, where, TASK_OPTIONS),
     triggerRule: checkTriggerRule(options.triggerRule, where),
     description: checkDescription(options.description, where),
@@ -144,6 +150,7 @@ function defineTask(
     ...(blueprint.operator ? { operator: structuredClone(blueprint.operator) } : {}),
     ...listEvents(blueprint.callbacks),
     description: blueprint.description,
+    ...(blueprint.outlets && { outlets: blueprint.outlets }),
     ...blueprint.extras,
     ...(map && { map }),
   };

@@ -3,7 +3,10 @@
 // What a DAG file imports as "windlass". Imports nothing at run time, for it is bundled into every DAG; author code is
 // never trusted: definitions are validated again by whoever reads them.
 
+export type { ConsumedEvent } from "../core/asset-events.ts";
 export type { Artifact } from "../core/artifact.ts";
+export { allOf, anyOf, type Asset, asset, type AssetExpression, type AssetOptions } from "./asset.ts";
+export type { OutletOptions, TaskAssets } from "./asset-runtime.ts";
 export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
 export { bash, type BashInputs, type BashOptions } from "./bash.ts";

@@ -3,11 +3,12 @@
 import type { DagDefinition } from "../core/definition.ts";
 import { authorError, describeValue } from "./author-error.ts";
 import { type Duration, toSeconds } from "./duration.ts";
+import { type AssetSchedule, isAssetsOrTime, splitSchedule } from "./asset-schedule.ts";
 import { type ScheduleOption, type Timetable, toSchedule } from "./schedule.ts";
 
 export interface ScheduleOptions {
-  /** A cron expression or several, a preset, an interval, a list of times, a function, or null: only when triggered. */
-  schedule?: ScheduleOption | null;
+  /** A cron expression or several, a preset, an interval, a list of times, a function, assets, or null: only when triggered. */
+  schedule?: ScheduleOption | AssetSchedule | null;
   /** "previous": each run is for the time from the tick before to its own. Unless given, for the tick itself. */
   intervals?: "previous";
   /** Runs are created up to this much later, each by its own share, so that DAGs do not start all at once. */
@@ -28,7 +29,7 @@ export const SCHEDULE_OPTIONS: Record<keyof ScheduleOptions, true> = {
 
 type Compiled = Pick<
   DagDefinition,
-  "schedule" | "intervals" | "jitter" | "max_consecutive_failed_runs" | "run_timeout"
+  "schedule" | "assets" | "intervals" | "jitter" | "max_consecutive_failed_runs" | "run_timeout"
 >;
 
 export function compileScheduleOptions(
@@ -37,8 +38,9 @@ export function compileScheduleOptions(
   start: string | null,
   where: string,
 ): Compiled {
-  const schedule = toSchedule(options.schedule, timezone, start, where);
-  const compiled: Compiled = { schedule };
+  const { time, assets } = splitSchedule(options.schedule, where);
+  const schedule = toSchedule(time, timezone, start, where);
+  const compiled: Compiled = { schedule, ...(assets && { assets }) };
   if (options.intervals !== undefined) {
     refuseWithoutTicks(schedule, "intervals", where);
     if (options.intervals !== "previous") {
@@ -61,7 +63,8 @@ export function compileScheduleOptions(
   return compiled;
 }
 
-export function timetableOf(schedule: unknown): Timetable | null {
+export function timetableOf(given: unknown): Timetable | null {
+  const schedule = isAssetsOrTime(given) ? given.cron : given;
   if (typeof schedule !== "object" || schedule === null || !("timetable" in schedule)) return null;
   return schedule.timetable as Timetable;
 }

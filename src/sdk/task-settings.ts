@@ -63,7 +63,7 @@ const RULES: Record<TriggerRule, true> = {
 
 const DEFAULTS = ["retries", "retryDelay", "executionTimeout", "pod", ...POLICY_OPTIONS, ...POD_LIFE_OPTIONS];
 const CALLBACKS: readonly (keyof TaskCallbacks)[] = ["onSuccess", "onFailure", "onRetry", "onSkip"];
-export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description", ...CALLBACKS];
+export const TASK_OPTIONS = [...DEFAULTS, "triggerRule", "concurrency", "description", "outlets", ...CALLBACKS];
 
 export const NO_SETTINGS: TaskSettings = {
   retries: undefined,

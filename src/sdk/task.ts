@@ -1,5 +1,6 @@
 // Tasks: functions that run in pods of their own. Calling one inside dag() puts it into that DAG.
 
+import type { OutletOptions } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import type { CompiledFunction, TaskRuntime } from "./compiled.ts";
 import { type Blueprint, createTask, readBlueprint, type Task } from "./create-task.ts";
@@ -10,10 +11,13 @@ import { checkAround, SCHEMA_OPTIONS, type SchemaOptions } from "./task-schemas.
 import { compileSecrets, SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
-export type TaskFunction<I extends object, R, V extends string = never, C extends string = never> = (
-  inputs: I,
-  runtime: TaskRuntime<V, C>,
-) => R;
+export type TaskFunction<
+  I extends object,
+  R,
+  V extends string = never,
+  C extends string = never,
+  A extends string = never,
+> = (inputs: I, runtime: TaskRuntime<V, C, A>) => R;
 
 /**
  * A task from a function of its inputs. What it returns (or resolves to) goes to later tasks as JSON.
@@ -23,14 +27,22 @@ export function task<I extends object = NoInput, R = unknown>(
   id: string,
   run: TaskFunction<I, R>,
 ): Task<I, Output<Awaited<R>>>;
-export function task<I extends object = NoInput, R = unknown, V extends string = never, C extends string = never>(
+export function task<
+  I extends object = NoInput,
+  R = unknown,
+  V extends string = never,
+  C extends string = never,
+  A extends string = never,
+>(
   id: string,
-  options: TaskOptions & SecretOptions<V, C> & SchemaOptions<I, Awaited<NoInfer<R>>>,
-  run: TaskFunction<I, R, V, C>,
+  options: TaskOptions & OutletOptions<A> & SecretOptions<V, C> & SchemaOptions<I, Awaited<NoInfer<R>>>,
+  run: TaskFunction<I, R, V, C, A>,
 ): Task<I, Output<Awaited<R>>>;
 export function task<I extends object, R>(
   id: string,
-  ...rest: [TaskFunction<I, R>] | [TaskOptions & SecretOptions<string, string>, TaskFunction<I, R, string, string>]
+  ...rest:
+    | [TaskFunction<I, R>]
+    | [TaskOptions & OutletOptions<string> & SecretOptions<string, string>, TaskFunction<I, R, string, string, string>]
 ): Task<I, Output<Awaited<R>>> {
   const blueprint = atAuthorsLine(task, (): Blueprint => {
     checkIdentifier("task", id);

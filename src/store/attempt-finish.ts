@@ -1,5 +1,6 @@
 // A worker's own report of its end: outcome and result in one transaction.
 
+import type { EmittedEvent } from "../core/asset-events.ts";
 import { failure } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -18,10 +19,16 @@ export async function finishAttempt(
   outcome: Outcome,
   result: Json | undefined,
   now: Date,
+  assetEvents: readonly EmittedEvent[] = [],
 ): Promise<void> {
   const current = await db.transaction(async (tx) => {
     const written = (
-      await recordOutcomes(tx, rules, [{ attempt_id: attempt.attempt_id, outcome, process_ended: true }], now)
+      await recordOutcomes(
+        tx,
+        rules,
+        [{ attempt_id: attempt.attempt_id, outcome, process_ended: true, asset_events: assetEvents }],
+        now,
+      )
     )[0];
     if (!written) return acceptRepeat(tx, attempt, outcome);
     if (!written.after) return false;

@@ -2,11 +2,13 @@
 // or what was seen of its pod. An attempt that is not its instance's newest is only closed; the instance does not move.
 
 import { type AfterAttempt, decideAfterAttempt, decideAfterClear, quarantineOf } from "../core/after-attempt.ts";
+import { type EmittedEvent, planAssetEvents } from "../core/asset-events.ts";
 import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { judgeStopped } from "../core/stop-attempt.ts";
 import { eventOf } from "../core/callback.ts";
 import { enqueueTaskCallbacks } from "./callbacks.ts";
+import { recordAssetEvents } from "./asset-events.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { growMemory, learnMemory, sayGrowth } from "./memory-floors.ts";
@@ -26,6 +28,8 @@ export interface AttemptEnd {
   outcome: Outcome;
   /** See core/observation.ts. */
   process_ended: boolean;
+  /** What its worker emitted, of outlets of its task; each other outlet of a success has one event without data. */
+  asset_events?: readonly EmittedEvent[];
 }
 
 interface OpenAttempt {
@@ -74,7 +78,11 @@ export async function recordOutcomes(
           ? decideAfterClear(attempt, quarantine)
           : decideAfterAttempt(outcome, policy, attempt, rules.infrastructureBudget, quarantine, seed);
       const grown = outcome.kind === "out_of_memory" ? growMemory(task, attempt.memory_limit) : null;
-      return { attempt, outcome, grown, after: after && sayGrowth(after, grown) };
+      const emitted = after?.state === "success" ? planAssetEvents(task, end.asset_events ?? []) : [];
+      const { dag_run_id: run_id, task_id, map_index } = attempt;
+      const source = { dag_id: graph.dag_id, run_id, task_id, map_index };
+      const events = emitted.map((event) => ({ ...event, source }));
+      return { attempt, outcome, grown, after: after && sayGrowth(after, grown), events };
     }),
   );
   if (decided.length === 0) return [];
@@ -101,6 +109,11 @@ export async function recordOutcomes(
       const sameTry = after.infrastructure_failures > attempt.infrastructure_failures;
       return [{ ...attempt, event: eventOf(after.state, sameTry) }];
     }),
+    now,
+  );
+  await recordAssetEvents(
+    tx,
+    decided.flatMap(({ events }) => events),
     now,
   );
   await notifyWork(tx, "clean", "advance", "queue");

@@ -2,9 +2,11 @@
 // if it is the newest, has no outcome, and no other worker has it; then its inputs are resolved from upstream results.
 
 import type { TaskContext } from "../contract/execution.ts";
+import type { ConsumedEvent } from "../core/asset-events.ts";
 import { failure } from "../core/errors.ts";
 import { resolveInputs } from "../core/inputs.ts";
 import type { JsonObject } from "../core/json.ts";
+import { readConsumedEvents } from "./consumed-events.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { type Reader, readInputSources, runFacts, type RunRow } from "./input-sources.ts";
@@ -16,6 +18,7 @@ export interface StartedAttempt {
   inputs: JsonObject;
   params: JsonObject;
   execution_timeout: number | null;
+  asset_events: ConsumedEvent[];
   /** Names of what it is to be given. */
   variables: readonly string[];
   connections: readonly string[];
@@ -69,9 +72,10 @@ export async function startAttempt(
   const version = await versions.loadVersion(db, row.version_id);
   const task = version.graph.tasks.get(row.task_id);
   if (!task) throw failure("not_found", `task "${row.task_id}" is not in version ${row.version_id} of ${row.dag_id}`);
-  const [sources, bundle] = await Promise.all([
+  const [sources, bundle, asset_events] = await Promise.all([
     readInputSources(db, row, version.graph, task, row),
     versions.loadBundle(db, version.bundle_hash),
+    row.run_type === "asset_triggered" ? readConsumedEvents(db, row.run_key) : [],
     task.execution_timeout === null ? null : setDeadline(db, worker.attempt_id, task.execution_timeout, now),
   ]);
   const run = runFacts(row);
@@ -88,6 +92,7 @@ export async function startAttempt(
     context,
     inputs: resolveInputs(task, sources),
     params: row.params,
+    asset_events,
     execution_timeout: task.execution_timeout,
     variables: task.variables ?? [],
     connections: task.connections ?? [],

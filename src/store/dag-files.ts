@@ -6,6 +6,7 @@ import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
 import { nextDueRun } from "../core/timetable.ts";
 import { expectComputedTimes } from "./computed-times.ts";
+import { saveDagAssets } from "./dag-assets.ts";
 import type { Database, Queryable } from "./database.ts";
 import { announceRuns } from "./due-runs.ts";
 import { notifyWork } from "./wake-up.ts";
@@ -143,6 +144,7 @@ async function saveDefinition(tx: Queryable, file: DagFile, definition: DagDefin
     ],
   });
   await expectComputedTimes(tx, definition, file.bundle.hash, now);
+  await saveDagAssets(tx, definition, now);
   if (!known.schedule_same) {
     // The times of a custom schedule are yet to be computed, and announced by whoever does.
     const due = nextDueRun(definition, known.last_logical_date, now);

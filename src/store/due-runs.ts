@@ -106,7 +106,7 @@ async function insertScheduledRun(
 }
 
 /** What a run without `conf` gets: the defaults of the schema's properties. */
-function readParamDefaults(schema: JsonObject | null): JsonObject {
+export function readParamDefaults(schema: JsonObject | null): JsonObject {
   const properties = schema?.["properties"];
   if (properties === undefined || properties === null || typeof properties !== "object" || Array.isArray(properties))
     return {};

@@ -20,6 +20,11 @@ export function encodeResult(value: unknown): string {
   return text;
 }
 
+/** Throws where JSON would change the value, with its path. */
+export function checkJson(value: unknown, path: string): void {
+  checkValue(value, path, []);
+}
+
 function checkValue(value: unknown, path: string, parents: object[]): void {
   switch (typeof value) {
     case "string":

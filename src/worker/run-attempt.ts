@@ -12,6 +12,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
 import { createArtifactCalls } from "./artifact-calls.ts";
 import { createArtifacts } from "./artifacts.ts";
+import { type AssetEmitter, createAssetEmitter } from "./asset-emitter.ts";
 import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
@@ -131,11 +132,14 @@ function runTask(
     }
     end({ kind: "end", report, exitCode: WORKER_EXIT.terminated });
   };
+  let emitter: AssetEmitter | null = null;
   const succeed = (value: unknown) => {
     if (ended) return;
     try {
       const result = JSON.parse(encodeResult(value));
-      end({ kind: "end", report: { state: "success", result }, exitCode: WORKER_EXIT.internal });
+      const events = emitter?.emitted ?? [];
+      const report = { state: "success" as const, result, ...(events.length > 0 && { asset_events: [...events] }) };
+      end({ kind: "end", report, exitCode: WORKER_EXIT.internal });
     } catch (error) {
       fail(error);
     }
@@ -161,9 +165,10 @@ function runTask(
   link.hold(false);
   try {
     const run = findFunction(start);
-    if (run === null) return;
-    const { context, params, variables = {}, connections = {} } = start;
-    const runtime = { ...context, params, variables, connections, ...tools };
+    if (run === null || emitter === null) return;
+    const { context, params, variables = {}, connections = {}, asset_events = [] } = start;
+    const { assets } = emitter;
+    const runtime = { ...context, params, variables, connections, asset_events, assets, ...tools };
     Promise.resolve(run(start.inputs, runtime)).then(succeed, fail);
   } catch (error) {
     fail(error);
@@ -172,6 +177,7 @@ function runTask(
   function findFunction({ bundle, context }: StartAnswer): CompiledFunction | null {
     const dag = loadBundle(bundle.code).find((each) => each.definition.dag_id === context.dag_id);
     const task = dag?.definition.tasks.find(({ task_id }) => task_id === context.task_id);
+    emitter = createAssetEmitter(task);
     const lacking = task ? findLackingSecret(task, start) : null;
     if (lacking !== null) {
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });

@@ -23,6 +23,7 @@ import { type AttemptRunner, type InProcessRun, type InProcessTask, runInProcess
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
 import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
+import { createAssetEmitter } from "../../worker/asset-emitter.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 import { encodeResult } from "../../worker/encode-result.ts";
@@ -179,6 +180,7 @@ function createRunner(
     }
     const run = findTaskFunction(dag, task.task_id, process.env);
     if (!run) throw new Error(`task ${task.task_id} has no function`);
+    const { assets } = createAssetEmitter(task);
     const signal =
       task.execution_timeout === null
         ? new AbortController().signal
@@ -187,7 +189,7 @@ function createRunner(
       const timedOut = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, artifacts, signal }), timedOut]);
+      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, artifacts, assets, asset_events: [], signal }), timedOut]);
       const result: Json = JSON.parse(encodeResult(value));
       return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
     } catch (error) {
