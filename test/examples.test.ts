@@ -9,6 +9,7 @@ import { checkDefinitions } from "../src/dags/check-definition.ts";
 import { loadBundle } from "../src/dags/load-bundle.ts";
 import { runInProcess } from "../src/dags/run-in-process.ts";
 import { systemClock } from "../src/lifecycle/clock.ts";
+import { createAssetEmitter } from "../src/worker/asset-emitter.ts";
 import { createArtifacts } from "../src/worker/artifacts.ts";
 import { createFolderArtifacts } from "../src/worker/folder-artifacts.ts";
 
@@ -32,6 +33,8 @@ async function runExample(file: string, params: JsonObject) {
           variables: {},
           connections: {},
           artifacts,
+          assets: createAssetEmitter(task).assets,
+          asset_events: [],
           signal,
         });
         const result = JSON.parse(JSON.stringify(value ?? null)) as Json;

@@ -42,6 +42,7 @@ test("the next runs are those of the schedule", async () => {
   expect(await fixture.get("/api/v2/dags/manual/nextRuns", nextRunsAnswer)).toEqual({
     next_runs: [],
     total_entries: 0,
+    waits_for: null,
   });
 });
 

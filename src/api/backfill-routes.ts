@@ -14,6 +14,7 @@ import {
 } from "../contract/rest-backfills.ts";
 import { dagPath } from "../contract/rest-dags.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
+import { describeWaiting } from "../core/asset-condition.ts";
 import type { ReprocessBehavior } from "../core/backfill.ts";
 import { failure } from "../core/errors.ts";
 import { boundOfTicks, type DueRun, listNextRuns, listRunsBetween } from "../core/timetable.ts";
@@ -26,6 +27,7 @@ import {
   readBackfill,
   setBackfillPaused,
 } from "../store/backfills.ts";
+import { readQueuedEvents } from "../store/read-assets.ts";
 import type { DagWithDefinition } from "../store/read-dags.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { requireDag } from "./dag-routes.ts";
@@ -91,7 +93,10 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
       const computed = await askTimetable(dag, boundOfTicks(dag.definition, from), LAST_DATE, query.count + 1);
       const runs = listNextRuns(dag.definition, from, query.count, computed);
       const next = runs.map((run) => ({ ...presentDates(run), run_after: run.run_after.toISOString() }));
-      return { next_runs: next, total_entries: next.length };
+      const waiting = dag.assets && (await readQueuedEvents(db, dag.dag_id));
+      const seen = waiting?.queued.map(({ name }) => name) ?? [];
+      const waits_for = dag.assets && describeWaiting(dag.assets, seen);
+      return { next_runs: next, total_entries: next.length, waits_for };
     },
   );
 

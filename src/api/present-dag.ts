@@ -1,8 +1,10 @@
 // Rows of DAGs as answers.
 
 import type { DagAnswer, DagDetailsAnswer, TaskAnswer } from "../contract/rest-dags.ts";
-import type { DagDefinition, TaskDefinition } from "../core/definition.ts";
+import { describeCondition } from "../core/asset-condition.ts";
+import type { AssetCondition, DagDefinition, TaskDefinition } from "../core/definition.ts";
 import { describeSchedule, summarizeSchedule } from "../core/describe-schedule.ts";
+import type { JsonObject } from "../core/json.ts";
 import type { DagRow, DagWithDefinition } from "../store/read-dags.ts";
 
 export function presentDag(row: DagRow): DagAnswer {
@@ -21,8 +23,11 @@ export function presentDag(row: DagRow): DagAnswer {
     bundle_hash: row.bundle_hash,
     version_number: row.version_number,
     tags: row.tags.map((name) => ({ dag_id: row.dag_id, dag_display_name: row.dag_id, name })),
-    timetable_summary: row.schedule && summarizeSchedule(row.schedule),
-    timetable_description: row.schedule && describeSchedule(row.schedule),
+    timetable_summary: joinSchedules(row.schedule && summarizeSchedule(row.schedule), row.assets && "Asset"),
+    timetable_description: joinSchedules(
+      row.schedule && describeSchedule(row.schedule),
+      row.assets && `after events of ${describeCondition(row.assets)}`,
+    ),
     max_active_runs: row.max_active_runs,
     max_active_tasks: row.max_active_tasks,
     next_dagrun_logical_date: isoOf(row.next_logical_date),
@@ -39,10 +44,21 @@ export function presentDagDetails(row: DagWithDefinition): DagDetailsAnswer {
     end_date: definition.end_date,
     timezone: definition.schedule && "timezone" in definition.schedule ? definition.schedule.timezone : null,
     schedule: definition.schedule,
+    asset_expression: row.assets && presentCondition(row.assets),
     params_schema: definition.params_schema,
     is_paused_upon_creation: definition.is_paused_upon_creation,
     tasks: presentTasks(definition),
   };
+}
+
+function joinSchedules(time: string | null, assets: string | null): string | null {
+  return time === null || assets === null ? (time ?? assets) : `${time}, or ${assets}`;
+}
+
+/** In Airflow's form: {"any": [{"asset": {…}}, …]} */
+function presentCondition(condition: AssetCondition): JsonObject {
+  if (condition.kind === "asset") return { asset: condition.asset };
+  return { [condition.kind]: condition.of.map(presentCondition) };
 }
 
 export function presentTasks(definition: DagDefinition): TaskAnswer[] {

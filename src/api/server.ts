@@ -13,6 +13,7 @@ import { failure } from "../core/errors.ts";
 import type { Service } from "../lifecycle/service.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { addArtifactRoutes } from "./artifact-routes.ts";
+import { addAssetRoutes } from "./asset-routes.ts";
 import { createAuthentication, readBearer } from "./authentication.ts";
 import { addConnectionRoutes } from "./connection-routes.ts";
 import { addBackfillRoutes } from "./backfill-routes.ts";
@@ -136,6 +137,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
       addVariableRoutes(rest, options);
       addConnectionRoutes(rest, options);
       addPoolRoutes(rest, options);
+      addAssetRoutes(rest, options);
     },
     { prefix: REST_PREFIX },
   );

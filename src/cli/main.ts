@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { isFailure, messageOf } from "../core/errors.ts";
 import { createLogger, type Logger } from "../lifecycle/log.ts";
 import { runUntilSignal } from "../lifecycle/signals.ts";
+import { addAssetCommands } from "./commands/assets.ts";
 import { addPoolCommands } from "./commands/pools.ts";
 import { addScheduleCommands } from "./commands/schedule-commands.ts";
 import { addSecretCommands } from "./commands/secrets.ts";
@@ -202,6 +203,7 @@ dags
   });
 
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
+addAssetCommands(program, { readConfiguration: () => configure().configuration, print });
 addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
 addScheduleCommands(program, dags, { readConfiguration: () => configure().configuration, readFormat, print });
 addInterventionCommands({ program, dags, readSettings: () => configure().configuration, readFormat, print });

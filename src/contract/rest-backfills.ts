@@ -23,7 +23,12 @@ const dates = {
 export const nextRun = z.object({ ...dates, run_after: instant }).meta({ id: "NextRun" });
 export type NextRun = z.infer<typeof nextRun>;
 export const nextRunsAnswer = z
-  .object({ next_runs: z.array(nextRun), total_entries: z.int() })
+  .object({
+    next_runs: z.array(nextRun),
+    total_entries: z.int(),
+    /** What a run beside these waits for, in one sentence; null when no asset starts runs. */
+    waits_for: z.string().nullable(),
+  })
   .meta({ id: "NextRunCollection" });
 
 export const backfillsQuery = z.strictObject({

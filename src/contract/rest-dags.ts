@@ -85,6 +85,8 @@ export const dagDetailsAnswer = z
     end_date: instant.nullable(),
     timezone: z.string().nullable(),
     schedule: schedule.nullable(),
+    /** Assets that its runs wait for, {"any": […]}, {"all": […]} or {"asset": {…}}; null: none. */
+    asset_expression: freeObject.nullable(),
     /** JSON Schema of a run's conf; null: it takes none. */
     params_schema: freeObject.nullable(),
     is_paused_upon_creation: z.boolean(),

@@ -1,6 +1,6 @@
 // DAGs as people see them: the row, joined with its current version.
 
-import type { DagDefinition, Schedule } from "../core/definition.ts";
+import type { AssetCondition, DagDefinition, Schedule } from "../core/definition.ts";
 import type { Queryable } from "./database.ts";
 import { buildOrder, type Ordering, type Page, type PageSize, readPage, splitPattern } from "./read-page.ts";
 
@@ -20,6 +20,7 @@ export interface DagRow {
   description: string | null;
   tags: string[];
   schedule: Schedule | null;
+  assets: AssetCondition | null;
   max_active_runs: number;
   max_active_tasks: number;
 }
@@ -42,7 +43,8 @@ const ORDER: Record<DagOrderField, string> = {
 };
 
 const COLUMNS = `d.dag_id, d.relative_fileloc, d.is_paused, d.pause_reason, d.is_stale, d.next_logical_date, d.next_run_after,
-  d.last_parsed_time, v.version_number, v.bundle_hash, v.repository_commit, f.description, f.tags, f.schedule, f.max_active_runs,
+  d.last_parsed_time, v.version_number, v.bundle_hash, v.repository_commit, f.description, f.tags, f.schedule,
+  d.asset_condition as assets, f.max_active_runs,
   f.max_active_tasks, exists (select from import_error e where e.filename = d.relative_fileloc) as has_import_errors`;
 // One jsonb_to_record reads a definition once; each -> would fetch a large one again.
 const FROM = `dag d join dag_version v on v.id = d.current_version_id

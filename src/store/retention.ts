@@ -7,6 +7,8 @@ const BATCH = 500;
 
 export interface RetentionCounts {
   runs: number;
+  /** Of assets. */
+  events: number;
   versions: number;
   bundles: number;
 }
@@ -16,6 +18,10 @@ export async function deleteOldHistory(db: Database, before: Date, signal: Abort
   let runs = 0;
   for (let deleted = BATCH; deleted === BATCH && !signal.aborted; runs += deleted) {
     deleted = await deleteRuns(db, before);
+  }
+  let events = 0;
+  for (let deleted = BATCH; deleted === BATCH && !signal.aborted; events += deleted) {
+    deleted = await deleteAssetEvents(db, before);
   }
   const versions = await db.query({
     text: `delete from dag_version v where v.created_at < $1
@@ -31,7 +37,7 @@ export async function deleteOldHistory(db: Database, before: Date, signal: Abort
     unhurried: true,
   });
   await db.query({ text: `delete from event_log where "when" < $1`, values: [before] });
-  return { runs, versions: versions.rowCount, bundles: bundles.rowCount };
+  return { runs, events, versions: versions.rowCount, bundles: bundles.rowCount };
 }
 
 async function deleteRuns(db: Queryable, before: Date): Promise<number> {
@@ -43,6 +49,20 @@ async function deleteRuns(db: Queryable, before: Date): Promise<number> {
       order by end_date limit ${BATCH} for update skip locked)`,
     values: [before],
     unhurried: true,
+  });
+  return rowCount;
+}
+
+/** Events that a DAG has yet to consume, and those of runs that are kept, stay. */
+async function deleteAssetEvents(db: Database, before: Date): Promise<number> {
+  const { rowCount } = await db.query({
+    name: "delete_old_asset_events",
+    text: `delete from asset_event where id in (
+      select id from asset_event e where "timestamp" < $1
+        and not exists (select from asset_pending p where p.event_id = e.id)
+        and not exists (select from dag_run_asset_event c where c.event_id = e.id)
+      order by "timestamp" limit ${BATCH} for update skip locked)`,
+    values: [before],
   });
   return rowCount;
 }

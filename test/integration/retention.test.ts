@@ -26,7 +26,7 @@ it("deletes what has ended before, with its versions and bundles, and nothing el
   await store.save(dagOf("d", [taskOf("c")]), "current");
   store.pass(31 * DAY);
   const before = new Date(store.now().getTime() - 30 * DAY * 1000);
-  expect(await deleteOldHistory(store.db, before, never)).toEqual({ runs: 1, versions: 1, bundles: 1 });
+  expect(await deleteOldHistory(store.db, before, never)).toEqual({ runs: 1, events: 0, versions: 1, bundles: 1 });
   const { rows } = await store.db.query<{ id: number }>({ text: "select id from dag_run" });
   expect(rows).toEqual([{ id: open.id }]);
   expect(rows.map(({ id }) => id)).not.toContain(old.id);

@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { MAX_NEXT_RUNS, type NextRun, nextRunsAnswer } from "../../contract/rest-backfills.ts";
 import { REST_PREFIX } from "../../contract/rest.ts";
+import { describeWaiting } from "../../core/asset-condition.ts";
 import type { DagDefinition } from "../../core/definition.ts";
 import { failure } from "../../core/errors.ts";
 import { boundOfTicks, listNextRuns } from "../../core/timetable.ts";
@@ -33,9 +34,10 @@ export async function printNextRuns(
   if (options.count < 1 || options.count > MAX_NEXT_RUNS) {
     throw failure("invalid_request", `--count must lie between 1 and ${MAX_NEXT_RUNS}`);
   }
-  const runs = (await isFile(options.fileOrId)) ? await readFromFile(options) : await askApi(options, await connect());
+  const { runs, waitsFor } = (await isFile(options.fileOrId)) ? await readFromFile(options) : await askApi(options, await connect());
   if (options.output === "json") return print(JSON.stringify(runs, null, 2));
-  if (runs.length === 0) return print("the schedule calls for no more runs");
+  if (waitsFor !== null) print(waitsFor);
+  if (runs.length === 0) return waitsFor === null ? print("the schedule calls for no more runs") : undefined;
   const columns = ["logical_date", "data_interval_start", "data_interval_end", "run_after"] as const;
   print(columns.map((name) => name.padEnd(24)).join("  "));
   for (const run of runs) print(columns.map((name) => run[name].padEnd(24)).join("  "));
@@ -49,13 +51,20 @@ async function isFile(path: string): Promise<boolean> {
   return true;
 }
 
-async function askApi({ fileOrId, from, count }: NextRunsOptions, api: RestClient): Promise<NextRun[]> {
-  const query = new URLSearchParams({ count: String(count), ...(from && { from: from.toISOString() }) });
-  const path = `${REST_PREFIX}/dags/${encodeURIComponent(fileOrId)}/nextRuns?${query.toString()}`;
-  return (await api.get(path, nextRunsAnswer)).next_runs;
+interface Found {
+  runs: NextRun[];
+  /** Of a DAG that assets start. */
+  waitsFor: string | null;
 }
 
-async function readFromFile({ fileOrId, dagId, from: given, count }: NextRunsOptions): Promise<NextRun[]> {
+async function askApi({ fileOrId, from, count }: NextRunsOptions, api: RestClient): Promise<Found> {
+  const query = new URLSearchParams({ count: String(count), ...(from && { from: from.toISOString() }) });
+  const path = `${REST_PREFIX}/dags/${encodeURIComponent(fileOrId)}/nextRuns?${query.toString()}`;
+  const { next_runs: runs, waits_for: waitsFor } = await api.get(path, nextRunsAnswer);
+  return { runs, waitsFor };
+}
+
+async function readFromFile({ fileOrId, dagId, from: given, count }: NextRunsOptions): Promise<Found> {
   const path = resolve(fileOrId);
   const filename = basename(path);
   const bundle = await bundleFile(dirname(path), filename);
@@ -73,12 +82,13 @@ async function readFromFile({ fileOrId, dagId, from: given, count }: NextRunsOpt
     definition.schedule?.kind === "custom"
       ? (await computeTimes(bundle, question, DEFAULT_LIMITS, systemClock)).times
       : [];
-  return listNextRuns(definition, from, count, computed).map((run) => ({
+  const runs = listNextRuns(definition, from, count, computed).map((run) => ({
     logical_date: run.logical_date.toISOString(),
     data_interval_start: run.data_interval_start.toISOString(),
     data_interval_end: run.data_interval_end.toISOString(),
     run_after: run.run_after.toISOString(),
   }));
+  return { runs, waitsFor: definition.assets ? describeWaiting(definition.assets, []) : null };
 }
 
 function chooseDag(file: string, definitions: readonly DagDefinition[], dagId: string | null): DagDefinition {
