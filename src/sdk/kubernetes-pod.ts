@@ -2,13 +2,14 @@
 
 import type { ContainerDefinition, Expression } from "../core/definition.ts";
 import type { Json } from "../core/json.ts";
+import type { OutletOptions } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
 import type { Output } from "./output.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
-export interface KubernetesPodOptions extends TaskOptions {
+export interface KubernetesPodOptions extends TaskOptions, OutletOptions<string> {
   image: string;
   /** In place of the image's entry point; Kubernetes calls it command. */
   cmds?: readonly string[];

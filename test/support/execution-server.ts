@@ -16,6 +16,7 @@ import {
   type StartRequest,
 } from "../../src/contract/execution.ts";
 import { EXECUTION_PREFIX } from "../../src/contract/worker-process.ts";
+import type { ConsumedEvent } from "../../src/core/asset-events.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 
 export type ExecutionAction = "start" | "heartbeat" | "logs" | "finish";
@@ -41,6 +42,7 @@ export interface ServedTask {
   inputs?: JsonObject;
   variables?: { [key: string]: string };
   masked?: string[];
+  assetEvents?: ConsumedEvent[];
   executionTimeout?: number;
   heartbeatInterval?: number;
   heartbeatTimeout?: number;
@@ -187,6 +189,7 @@ function answerStart(attempt: ServedAttempt, task: ServedTask): StartAnswer {
     variables: task.variables ?? {},
     connections: {},
     masked: task.masked ?? [],
+    ...(task.assetEvents && { asset_events: task.assetEvents }),
     bundle: { hash: "0".repeat(64), code: task.run.includes("module.exports") ? task.run : bundleOf(task.run) },
   };
 }
