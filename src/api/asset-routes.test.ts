@@ -110,7 +110,9 @@ test("a DAG shows its condition", async () => {
 test("what is not there or not valid is refused by name", async () => {
   expect(await fixture.get("/api/v2/assets/999", problem, 404)).toMatchObject({ detail: /asset 999/ });
   expect((await fixture.call(post({ asset_id: 999 }), problem, 404)).detail).toContain("asset 999");
-  expect((await fixture.call(post({ asset_id: 1, extra: [] as never }), problem, 400)).errors[0]?.path).toContain("extra");
+  expect((await fixture.call(post({ asset_id: 1, extra: [] as never }), problem, 400)).errors[0]?.path).toContain(
+    "extra",
+  );
   expect((await fixture.call(post({ asset_id: 1, extra: { a: "\0" } }), problem, 400)).detail).toContain("NUL");
   expect((await fixture.get("/api/v2/dags/none/assets/queuedEvents", problem, 404)).detail).toContain('"none"');
   const upstream = "/api/v2/dags/plain/dagRuns/none/upstreamAssetEvents";

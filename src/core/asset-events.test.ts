@@ -10,7 +10,11 @@ const event = (asset: string, extra = {}): EmittedEvent => ({ asset, extra });
 it.each<[string, EmittedEvent[], EmittedEvent[]]>([
   ["nothing emitted", [], [event("a"), event("b")]],
   ["data for one", [event("b", { rows: 1 })], [event("a"), event("b", { rows: 1 })]],
-  ["several of one", [event("a", { n: 1 }), event("a", { n: 2 })], [event("a", { n: 1 }), event("a", { n: 2 }), event("b")]],
+  [
+    "several of one",
+    [event("a", { n: 1 }), event("a", { n: 2 })],
+    [event("a", { n: 1 }), event("a", { n: 2 }), event("b")],
+  ],
   ["what is no outlet", [event("c")], [event("a"), event("b")]],
 ])("%s", (_name, emitted, expected) => {
   expect(planAssetEvents({ outlets }, emitted)).toEqual(expected);

@@ -103,7 +103,14 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
 
 function findAssetFaults(dag: DagDefinition): Found[] {
   const known = new Map<string, AssetDefinition>();
-  return listAssetsOfDag(dag).flatMap((asset) => {
+  // Events are written with the success of an attempt, which these kinds do without.
+  const mute = dag.tasks.filter(({ kind, outlets }) => outlets && (kind === "empty" || kind === "wait"));
+  const misplaced = mute.map(({ task_id, kind }) => ({
+    task_id,
+    path: `task "${task_id}".outlets`,
+    message: `has no meaning with a task of kind ${kind}; give the outlets to a task after it`,
+  }));
+  const ambiguous = listAssetsOfDag(dag).flatMap((asset) => {
     const first = known.get(asset.name) ?? asset;
     known.set(asset.name, first);
     const same = first.uri === asset.uri && first.group === asset.group && isDeepStrictEqual(first.extra, asset.extra);
@@ -111,6 +118,7 @@ function findAssetFaults(dag: DagDefinition): Found[] {
     const path = `asset ${JSON.stringify(asset.name)}`;
     return [{ path, message: "has two meanings in the DAG: define it once, and use that value everywhere" }];
   });
+  return [...misplaced, ...ambiguous];
 }
 
 function findTaskFaults(dag: DagDefinition, task: TaskDefinition): Found[] {

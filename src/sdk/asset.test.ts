@@ -55,6 +55,13 @@ it("outlets are in the definition of the tasks that have them, and no empty fiel
   expect(built[COMPILED_DAG].definition.tasks[0]).toMatchObject({ outlets: [ordersAsset] });
 });
 
+it.each(["empty", "wait"] as const)("a task of kind %s, which runs no attempt, can have none", (kind) => {
+  const definition = define({}, [orders]);
+  const tasks = definition.tasks.map((each) => ({ ...each, kind }));
+  const { errors } = checkDefinitions([{ ...definition, tasks }]);
+  expect(errors[0]).toMatchObject({ path: 'DAG "d", task "t".outlets' });
+});
+
 it("one name cannot mean two things in a DAG", () => {
   const { errors } = checkDefinitions([define({ schedule: asset("rates") }, [rates])]);
   expect(errors[0]).toMatchObject({ path: 'DAG "d", asset "rates"' });

@@ -1,13 +1,14 @@
 // Tasks that are a shell command. Values reach it as variables of its environment and in no other way: what is put into
 // the text of a command can break out of it.
 
+import type { OutletOptions } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
 import { checkEnv, checkEnvInput } from "./kubernetes-pod.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
-export interface BashOptions extends TaskOptions {
+export interface BashOptions extends TaskOptions, OutletOptions<string> {
   /** Run by `bash -c`, or by `sh -c` in an image without bash. */
   command: string;
   /** A call may add to it. */

@@ -21,7 +21,8 @@ export interface TaskRuntime<
   Variable extends string = string,
   ConnectionId extends string = string,
   Outlet extends string = string,
-> extends TaskSecrets<Variable, ConnectionId>, TaskAssets<Outlet> {
+>
+  extends TaskSecrets<Variable, ConnectionId>, TaskAssets<Outlet> {
   dag_id: string;
   run_id: string;
   run_type: string;

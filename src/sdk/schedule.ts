@@ -35,7 +35,8 @@ export type ScheduleOption =
   | { readonly timetable: Timetable; readonly every?: never; readonly times?: never };
 
 const FIELD = /^[\dA-Za-z*/,\-?#+]+$/;
-const FORMS = 'a cron expression such as "0 6 * * *", an array of them, { every: "90m" }, { times: […] }, assets, or null';
+const FORMS =
+  'a cron expression such as "0 6 * * *", an array of them, { every: "90m" }, { times: […] }, assets, or null';
 
 /** @param start where intervals are counted from; the epoch when null */
 export function toSchedule(schedule: unknown, timezone: string, start: string | null, where: string): Schedule | null {

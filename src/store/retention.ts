@@ -63,6 +63,7 @@ async function deleteAssetEvents(db: Database, before: Date): Promise<number> {
         and not exists (select from dag_run_asset_event c where c.event_id = e.id)
       order by "timestamp" limit ${BATCH} for update skip locked)`,
     values: [before],
+    unhurried: true,
   });
   return rowCount;
 }

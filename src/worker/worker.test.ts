@@ -81,55 +81,6 @@ test("a declared variable that does not exist fails the task before it runs, and
   ]);
 });
 
-const withOutlets = (body: string) => `module.exports = { default: { [Symbol.for("windlass.dag")]: {
-  definition: { dag_id: "d", tasks: [{ task_id: "t", outlets: [{ name: "orders", uri: "orders" }] }] },
-  functions: { t: (inputs, runtime) => { ${body} } } } } };`;
-
-test("what a task emits is reported with its success, as it was when it was emitted", async () => {
-  const event = {
-    asset: "rates",
-    uri: "rates",
-    extra: { day: "2026-01-31" },
-    timestamp: "2026-01-31T00:00:00.000Z",
-    source_dag_id: null,
-    source_run_id: null,
-    source_task_id: null,
-    source_map_index: null,
-  };
-  await using it = await run({
-    run: withOutlets(`
-      const extra = { rows: 3 };
-      runtime.assets.emit({ name: "orders" }, extra);
-      extra.rows = 4;
-      runtime.assets.emit({ name: "orders" });
-      return runtime.asset_events;`),
-    assetEvents: [event],
-  });
-  await it.ended;
-  expect(it.attempt.finishes).toEqual([
-    {
-      state: "success",
-      result: [event],
-      asset_events: [
-        { asset: "orders", extra: { rows: 3 } },
-        { asset: "orders", extra: {} },
-      ],
-    },
-  ]);
-});
-
-test.for([
-  ["what is no outlet", `{ name: "rates" }`, "which is no outlet of it: its outlets are orders"],
-  ["what JSON cannot hold", `{ name: "orders" }, { at: new Date(0) }`, "extra.at is a Date"],
-  ["a list", `{ name: "orders" }, [1]`, "is no object"],
-  ["what Postgres cannot hold", `{ name: "orders" }, { a: "\\0" }`, "NUL"],
-  ["too much", `{ name: "orders" }, { a: "x".repeat(256 * 1024) }`, "more than 1000 events or 262144 bytes"],
-] as const)("a task that emits %s fails and is told why", async ([, given, message]) => {
-  await using it = await run({ run: withOutlets(`runtime.assets.emit(${given});`) });
-  await it.ended;
-  expect(it.attempt.finishes).toMatchObject([{ state: "failed", error: { message: expect.stringContaining(message) } }]);
-});
-
 test("open handles do not keep a finished task's process", async () => {
   await using it = await run({ run: `setInterval(() => {}, 1000); return 1;` });
   expect((await it.ended).code).toBe(WORKER_EXIT.reported);

@@ -71,7 +71,13 @@ describe("a success", () => {
       text: "select run_type, state, logical_date, run_after, triggered_by from dag_run where dag_id = 'c'",
     });
     expect(rows).toEqual([
-      { run_type: "asset_triggered", state: "queued", logical_date: null, run_after: store.now(), triggered_by: "asset" },
+      {
+        run_type: "asset_triggered",
+        state: "queued",
+        logical_date: null,
+        run_after: store.now(),
+        triggered_by: "asset",
+      },
     ]);
   });
 
@@ -128,11 +134,11 @@ describe("no event is lost", () => {
   it("while the consumer is paused", async () => {
     await store.save(producer("p", "a"));
     await store.save(consumer("c", on("a")));
-    await setDagPaused(store.db, "c", true, store.now());
+    await setDagPaused(store.db, "c", true, null, store.now());
     await produce("p");
     await produce("p");
     expect((await createRuns()).created).toBe(0);
-    await setDagPaused(store.db, "c", false, store.now());
+    await setDagPaused(store.db, "c", false, null, store.now());
     expect((await createRuns()).created).toBe(1);
     expect((await listConsumed())[0]?.events).toHaveLength(2);
   });

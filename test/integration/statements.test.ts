@@ -127,13 +127,20 @@ describe("what loops repeat", () => {
     "claim_callbacks",
     "next_callback",
     "read_decisions",
+    "lock_asset_dags",
+    "asset_consumers",
+    "consume_asset_events",
+    "record_asset_events",
+    "read_consumed_events",
   ])("%s reads no whole table of history", async (name) => {
     const text = statements.find((statement) => statement.name === name)?.text;
     await client.query("set enable_seqscan = off");
     const { rows } = await client.query<{ "QUERY PLAN": string }>(`explain (generic_plan) ${text}`);
     const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
     // Forbidden as they are, they are chosen only where nothing else can be.
-    expect(plan).not.toMatch(/Seq Scan on (?:attempt|task_instance|dag_run|kept_pod|container_log)\b/);
+    expect(plan).not.toMatch(
+      /Seq Scan on (?:attempt|task_instance|dag_run|kept_pod|container_log|asset_event|asset_pending|dag_run_asset_event)\b/,
+    );
     // For each row again: the square of a backlog.
     expect(plan).not.toMatch(/SubPlan/);
   });

@@ -42,7 +42,10 @@ export function addAssetCommands(program: Command, { readConfiguration, print }:
       const query = new URLSearchParams({ name });
       const [asset] = (await client.get(`/api/v2/assets?${query.toString()}`, assetsAnswer)).assets;
       if (!asset) {
-        throw failure("not_found", `there is no asset "${name}"; a DAG must name it first, as an outlet or in its schedule`);
+        throw failure(
+          "not_found",
+          `there is no asset "${name}"; a DAG must name it first, as an outlet or in its schedule`,
+        );
       }
       const event = await client.post(
         "/api/v2/assets/events",

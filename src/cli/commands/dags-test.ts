@@ -189,7 +189,10 @@ function createRunner(
       const timedOut = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       });
-      const value = await Promise.race([run(inputs, { ...runtime, ...secrets, artifacts, assets, asset_events: [], signal }), timedOut]);
+      const value = await Promise.race([
+        run(inputs, { ...runtime, ...secrets, artifacts, assets, asset_events: [], signal }),
+        timedOut,
+      ]);
       const result: Json = JSON.parse(encodeResult(value));
       return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
     } catch (error) {

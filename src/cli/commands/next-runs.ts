@@ -34,7 +34,9 @@ export async function printNextRuns(
   if (options.count < 1 || options.count > MAX_NEXT_RUNS) {
     throw failure("invalid_request", `--count must lie between 1 and ${MAX_NEXT_RUNS}`);
   }
-  const { runs, waitsFor } = (await isFile(options.fileOrId)) ? await readFromFile(options) : await askApi(options, await connect());
+  const { runs, waitsFor } = (await isFile(options.fileOrId))
+    ? await readFromFile(options)
+    : await askApi(options, await connect());
   if (options.output === "json") return print(JSON.stringify(runs, null, 2));
   if (waitsFor !== null) print(waitsFor);
   if (runs.length === 0) return waitsFor === null ? print("the schedule calls for no more runs") : undefined;
