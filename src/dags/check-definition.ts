@@ -104,7 +104,7 @@ function findScheduleFaults(dag: DagDefinition): Found[] {
 function findAssetFaults(dag: DagDefinition): Found[] {
   const known = new Map<string, AssetDefinition>();
   // Events are written with the success of an attempt, which these kinds do without.
-  const mute = dag.tasks.filter(({ kind, outlets }) => outlets && (kind === "empty" || kind === "wait"));
+  const mute = dag.tasks.filter(({ kind, outlets }) => outlets && kind !== "function" && kind !== "pod");
   const misplaced = mute.map(({ task_id, kind }) => ({
     task_id,
     path: `task "${task_id}".outlets`,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AssetCondition, DagDefinition } from "../../src/core/definition.ts";
+import type { AssetCondition, DagDefinition, Expression } from "../../src/core/definition.ts";
 import { recordAssetEvents } from "../../src/store/asset-events.ts";
 import { createAssetRuns } from "../../src/store/asset-runs.ts";
 import { finishAttempt } from "../../src/store/attempt-finish.ts";
@@ -105,6 +105,22 @@ describe("a success", () => {
       { asset: "a", uri: "s3://bucket/a", extra: { rows: 3 }, source_dag_id: "p", source_map_index: -1 },
       { asset: "a", extra: { rows: 4 }, source_task_id: "make", timestamp: store.now().toISOString() },
     ]);
+  });
+
+  it("of a mapped task is an event of each instance", async () => {
+    const array: Expression = { kind: "result", task_id: "rows", path: [] };
+    const map = { over: [{ name: "row", array }] };
+    const load = taskOf("load", ["rows"], { inputs: {}, map, outlets: [assetOf("a")] });
+    await store.save(dagOf("p", [taskOf("rows"), load]));
+    await store.save(consumer("c", on("a")));
+    await store.trigger("p");
+    await store.workThrough(({ context }) => ({
+      kind: "success",
+      result: context.task_id === "rows" ? [1, 2, 3] : null,
+    }));
+    expect((await createRuns()).created).toBe(1);
+    const [use] = await store.workThrough();
+    expect(use?.asset_events.map((event) => event.source_map_index).toSorted()).toEqual([0, 1, 2]);
   });
 
   it.each(["task_failed", "skipped", "evicted"] as const)("is none when it ended as %s", async (kind) => {
