@@ -189,15 +189,40 @@ describe("no event is lost", () => {
       const attempt = (await store.launch()).find(({ task_id }) => task_id === "make");
       if (!attempt) throw new Error("the producer was not launched");
       const started = await store.start(attempt.attempt_id);
-      // The event is committed while the passes are under way.
-      await Promise.all([store.finish(started), ...Array.from({ length: 6 }, createRuns)]);
+      // The event is committed while the passes are under way, each at its own time, as of several machines.
+      const passes = Array.from({ length: 6 }, (_, index) =>
+        createAssetRuns(store.db, new Date(store.now().getTime() + index), 50),
+      );
+      await Promise.all([store.finish(started), ...passes]);
+      await Promise.all(
+        passes.map((_, index) => createAssetRuns(store.db, new Date(store.now().getTime() + index), 50)),
+      );
       store.pass(1);
     }
     await createRuns();
     const consumed = (await listConsumed()).flatMap((run) => run.events.map(() => run.dag_id));
     expect(consumed.toSorted()).toEqual(consumers.flatMap((id) => [id, id, id, id]).toSorted());
     expect(await countEvents()).toEqual({ events: 4, pending: 0 });
+    // No run was made for events that another scheduler had taken.
+    const { rows } = await store.db.query({
+      text: `select dag_run_id from dag_run r where run_type = 'asset_triggered'
+        and not exists (select from dag_run_asset_event c where c.run_id = r.id)`,
+    });
+    expect(rows).toEqual([]);
   });
+});
+
+it("a scheduler that looked before another one took the events makes no run", async () => {
+  await store.save(producer("p", "a"));
+  await store.save(consumer("c", on("a")));
+  await produce("p");
+  const later = new Date(store.now().getTime() + 1);
+  const transaction: typeof store.db.transaction = async (work) => {
+    expect((await createRuns()).created).toBe(1);
+    return store.db.transaction(work);
+  };
+  expect((await createAssetRuns({ ...store.db, transaction }, later, 50)).created).toBe(0);
+  expect(await listConsumed()).toHaveLength(1);
 });
 
 it("a time schedule beside assets creates runs of its own", async () => {
