@@ -211,3 +211,27 @@ test("a wall clock that jumps by an hour, back or forth, moves nothing", async (
   expect(rig.server.counts()).toMatchObject({ list: 1, watch: 1 });
   expect(rig.ledger.observations.filter((each) => each.gone)).toEqual([]);
 });
+
+test("a quota that is used up is asked once a second, however many wait, and the reason is shown", async () => {
+  const executor = rig.makeExecutor();
+  const quota = (pods: string) => ({ status: { hard: { pods } } });
+  const place = { resource: "resourcequotas", namespace: "default", name: "small" };
+  rig.server.objects.create(place, quota("0"));
+  const orders = Array.from({ length: 50 }, () => makeOrder("default"));
+  expect(await executor.launch(makeOrder("default"))).toMatchObject({ kind: "retry" });
+  const clock = createFastClock(SPEED);
+  const began = clock.monotonic();
+  const before = rig.server.counts()["create"] ?? 0;
+  while (clock.monotonic() - began < 10_000) {
+    const results = await Promise.all(orders.map((order) => executor.launch(order)));
+    for (const result of results) {
+      expect(result).toMatchObject({ kind: "retry", reason: expect.stringContaining("exceeded quota: small") });
+    }
+  }
+  const seconds = (clock.monotonic() - began) / 1_000;
+  expect((rig.server.counts()["create"] ?? 0) - before).toBeLessThanOrEqual(seconds + 1);
+  rig.server.objects.patch(place, "status", quota("100"));
+  const launchAll = async () =>
+    (await Promise.all(orders.map((order) => executor.launch(order)))).every(({ kind }) => kind === "launched");
+  await expect.poll(launchAll, { timeout: 10_000 }).toBe(true);
+});

@@ -26,8 +26,8 @@ export interface ContractServer {
   close(): Promise<void>;
 }
 
-export function describeApiServer(name: string, open: () => Promise<ContractServer>): void {
-  describe(`the contract, kept by ${name}`, () => {
+export function describeApiServer(keeper: string, open: () => Promise<ContractServer>): void {
+  describe(`the contract, kept by ${keeper}`, () => {
     let server: ContractServer;
     let http: KubernetesHttp;
     let namespace = "";
@@ -307,17 +307,14 @@ export function describeApiServer(name: string, open: () => Promise<ContractServ
       await make();
       await server.forgetHistory();
       expect(isGone(await fail(pages.next()))).toBe(true);
-      let told: unknown = null;
-      const error = await fail(
-        watch(from, {
-          until: (event) => {
-            told = event;
-            return true;
-          },
-        }),
-      );
-      const gone = error ?? (told as PodEvent | null);
-      expect(isGone(gone instanceof Error ? gone : (gone as { error?: unknown } | null)?.error)).toBe(true);
+      let told: PodEvent | null = null;
+      const until = (event: PodEvent) => {
+        told = event;
+        return true;
+      };
+      const error = await fail(watch(from, { until }));
+      if (error === null) expect(told).toMatchObject({ type: "ERROR", error: { code: 410 } });
+      else expect(isGone(error)).toBe(true);
     });
   });
 }

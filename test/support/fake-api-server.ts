@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "../../src/core/json.ts";
-import { isObject, numberAt, objectAt, textAt } from "../../src/kubernetes/read-json.ts";
+import { arrayAt, isObject, numberAt, objectAt, textAt } from "../../src/kubernetes/read-json.ts";
 import { type Clock, systemClock } from "../../src/lifecycle/clock.ts";
 import {
   createFakeObjects,
@@ -108,7 +108,7 @@ export async function startFakeApiServer(clock: Clock = systemClock): Promise<Fa
     const pod = objects.find(place);
     if (pod === null) return send(notFound(place));
     const container = query.get("container") ?? "";
-    const known = (objectAt(pod, "spec")?.["containers"] as JsonObject[]).some(({ name }) => name === container);
+    const known = arrayAt(objectAt(pod, "spec"), "containers").some((each) => textAt(each, "name") === container);
     if (!known)
       return send({
         code: 400,

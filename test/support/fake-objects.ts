@@ -75,15 +75,15 @@ export function createFakeObjects(): FakeObjects {
     const last = after ?? before ?? {};
     const written = { ...last, metadata: { ...objectAt(last, "metadata"), resourceVersion: String(version) } };
     if (after === null) objects.delete(keyOf(place));
-    else objects.set(keyOf(place), { place, object: written as JsonObject });
+    else objects.set(keyOf(place), { place, object: written });
     changes.push({
       version,
       place,
-      before: after === null ? (written as JsonObject) : before,
-      after: after === null ? null : (written as JsonObject),
+      before: after === null ? written : before,
+      after: after === null ? null : written,
     });
     for (const listener of listeners) listener();
-    return written as JsonObject;
+    return written;
   };
 
   const list = (resource: string, namespace: string | null) =>
@@ -112,7 +112,7 @@ export function createFakeObjects(): FakeObjects {
       const metadata = { ...objectAt(body, "metadata"), name, ...(namespace === null ? {} : { namespace }) };
       const made = { uid: randomUUID(), creationTimestamp: new Date().toISOString() };
       const status = resource === "pods" ? { status: { phase: "Pending" } } : {};
-      return put(place, { ...body, metadata: { ...metadata, ...made }, ...status } as JsonObject);
+      return put(place, { ...body, metadata: { ...metadata, ...made }, ...status });
     },
     patch: (place, subresource, patch) => {
       const object = find(place);
@@ -145,9 +145,7 @@ export function createFakeObjects(): FakeObjects {
       const deletion = { deletionTimestamp: since, deletionGracePeriodSeconds: grace };
       // A pod is first marked, and watches hear of both.
       const marked =
-        place.resource === "pods"
-          ? put(place, { ...object, metadata: { ...metadata, ...deletion } } as JsonObject)
-          : object;
+        place.resource === "pods" ? put(place, { ...object, metadata: { ...metadata, ...deletion } }) : object;
       return grace === 0 && !held ? put(place, null) : marked;
     },
     // From the end: who asks has most of it already.
