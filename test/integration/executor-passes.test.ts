@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Executor } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { createLedger } from "../../src/store/ledger.ts";
 import { terminated } from "../support/api-server.ts";
 import type { Interception } from "../support/fake-api-server.ts";
@@ -118,4 +119,40 @@ test("creates run together, and the pass that began them does not wait", async (
   expect(rounds).toBeLessThanOrEqual(5);
   for (const go of held.splice(0)) go();
   await launcher.drain();
+});
+
+test("a task that has ended before its launch is written down has ended all the same", async () => {
+  const { store, context } = bundle;
+  await begin(1);
+  await executor.start();
+  const launcher = createLauncher(context, () => {});
+  await launcher.runOnce();
+  await expect.poll(() => pods().length).toBe(1);
+  const [attempt] = await query<{ id: string; pod_name: string }>("select id, pod_name from attempt");
+  await store.finish(await store.start(attempt?.id ?? ""));
+  await rig.setStatus(attempt?.pod_name ?? "", terminated(0));
+  await launcher.drain();
+  expect(await query("select state from task_instance")).toEqual([{ state: "success" }]);
+  await expect.poll(async () => (await cleanFinished(context), pods())).toEqual([]);
+  expect(await query("select state from attempt")).toEqual([{ state: "finished" }]);
+});
+
+test("a start that never comes is ended each time anew, and spends no try", async () => {
+  const { store, context } = bundle;
+  await begin(1, { retries: 0, start_timeout: 30 });
+  const launcher = createLauncher(context, () => {});
+  const budget = store.rules.infrastructureBudget;
+  for (let cycle = 1; cycle <= budget + 1; cycle += 1) {
+    await launcher.runOnce();
+    await launcher.drain();
+    expect(pods()).toHaveLength(cycle);
+    store.pass(31);
+    await rescueLost(context);
+    // The first pause before a relaunch is seconds, the longest a minute.
+    store.pass(60);
+    await store.settle();
+  }
+  const attempts = await query("select outcome, try_number from attempt order by epoch");
+  expect(attempts).toEqual(Array.from({ length: budget + 1 }, () => ({ outcome: "start_timeout", try_number: 1 })));
+  expect(await query("select state from task_instance")).toEqual([{ state: "failed" }]);
 });
