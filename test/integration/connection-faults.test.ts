@@ -16,6 +16,7 @@ import type { Interception } from "../support/fake-api-server.ts";
 import { type FakeRig, openFakeRig } from "../support/fake-executor.ts";
 import { event, lines, list, podObject, startScriptedApiServer } from "../support/scripted-api-server.ts";
 
+const SOON = { timeout: 15_000 };
 let rig: FakeRig;
 let http: KubernetesHttp;
 let credentials: Credentials;
@@ -71,8 +72,8 @@ test("10,000 log reads, in a tenth, leave neither descriptors nor memory", async
   // Reading is only reading.
   expect(Object.keys(rig.server.counts()).toSorted()).toEqual(["get", "get pods/log"]);
   rig.server.requests.length = 0;
-  await expect.poll(() => descriptors() - before.descriptors).toBeLessThan(10);
-  await expect.poll(() => (usedMemory() - before.memory) / 1e6, { timeout: 5_000 }).toBeLessThan(5);
+  await expect.poll(() => descriptors() - before.descriptors, SOON).toBeLessThan(10);
+  await expect.poll(() => (usedMemory() - before.memory) / 1e6, SOON).toBeLessThan(5);
 });
 
 test("1,000 watches that are cut leave no descriptor and no connection", async () => {
@@ -87,8 +88,8 @@ test("1,000 watches that are cut leave no descriptor and no connection", async (
   await open();
   const before = descriptors();
   for (let round = 0; round < 100; round += 1) await Promise.all(Array.from({ length: 10 }, open));
-  await expect.poll(() => descriptors() - before, { timeout: 10_000 }).toBeLessThan(10);
-  await expect.poll(() => rig.server.connections()).toBeLessThan(10);
+  await expect.poll(() => descriptors() - before, SOON).toBeLessThan(10);
+  await expect.poll(() => rig.server.connections(), SOON).toBeLessThan(10);
 }, 60_000);
 
 test("a body that comes a byte at a time ends at the call's deadline", async () => {
@@ -108,13 +109,13 @@ test("a rotated CA gets connections of its own, and calls on the old ones end we
     return "pass";
   };
   const old = getPod(http, "default", "nobody");
-  await expect.poll(() => rig.server.counts()["get"]).toBe(1);
+  await expect.poll(() => rig.server.counts()["get"], SOON).toBe(1);
   credentials = { ...credentials, tls: { ca: "another" } };
   await http.call(namespaceCall);
   expect(await rig.server.connections()).toBe(2);
   release();
   await expect(old).rejects.toMatchObject({ code: 404 });
-  await expect.poll(() => rig.server.connections()).toBe(1);
+  await expect.poll(() => rig.server.connections(), SOON).toBe(1);
 });
 
 test("a burst of 50,000 events is applied in order, and the loop goes on meanwhile", async () => {

@@ -12,6 +12,7 @@ import { type FakeRig, openFakeRig } from "../support/fake-executor.ts";
 import { openSchedulerBundle, type SchedulerBundle } from "../support/scheduler-bundle.ts";
 import { dagOf, taskOf } from "../support/store-bundle.ts";
 
+const SOON = { timeout: 15_000 };
 let rig: FakeRig;
 let bundle: SchedulerBundle;
 let executor: Executor;
@@ -59,7 +60,7 @@ test("each finished pod is one finalising call, however many passes come", async
     await rig.setStatus(attempt.pod_name, terminated(0));
   }
   const left = async () => (await query("select 1 from attempt where cleaned_at is null")).length;
-  await expect.poll(async () => (await cleanFinished(context), left()), { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await cleanFinished(context), left()), SOON).toBe(0);
   for (let pass = 0; pass < 5; pass += 1) {
     store.pass(60);
     await cleanFinished(context);
@@ -81,7 +82,7 @@ test("a Pending pod that is deleted is replaced within seconds, and no try is sp
   const began = performance.now();
   rig.server.objects.remove({ resource: "pods", namespace: "default", name: first?.pod_name ?? "" }, null, 0);
   const ended = () => query<{ outcome: string }>("select outcome from attempt where outcome is not null");
-  await expect.poll(ended, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(ended, SOON).toHaveLength(1);
   expect(performance.now() - began).toBeLessThan(5_000);
   // The store's own time: a pod that never ran waits for nothing but the first pause.
   store.pass(5);
@@ -105,14 +106,14 @@ test("creates run together, and the pass that began them does not wait", async (
   const launcher = createLauncher(bundle.context, () => {});
   const { counts } = await launcher.runOnce();
   expect(counts).toMatchObject({ claimed: 32 });
-  await expect.poll(() => held.length).toBe(32);
+  await expect.poll(() => held.length, SOON).toBe(32);
   expect(await launcher.runOnce()).toMatchObject({ counts: { claimed: 0 } });
   let rounds = 1;
   while (pods().length < 100) {
     for (const go of held.splice(0)) go();
     await launcher.drain();
     const { counts: next } = await launcher.runOnce();
-    await expect.poll(() => held.length).toBe(next["claimed"]);
+    await expect.poll(() => held.length, SOON).toBe(next["claimed"]);
     rounds += 1;
   }
   // 100 creates at 32 a time: four times a create's latency, not a hundred times.
@@ -127,13 +128,13 @@ test("a task that has ended before its launch is written down has ended all the 
   await executor.start();
   const launcher = createLauncher(context, () => {});
   await launcher.runOnce();
-  await expect.poll(() => pods().length).toBe(1);
+  await expect.poll(() => pods().length, SOON).toBe(1);
   const [attempt] = await query<{ id: string; pod_name: string }>("select id, pod_name from attempt");
   await store.finish(await store.start(attempt?.id ?? ""));
   await rig.setStatus(attempt?.pod_name ?? "", terminated(0));
   await launcher.drain();
   expect(await query("select state from task_instance")).toEqual([{ state: "success" }]);
-  await expect.poll(async () => (await cleanFinished(context), pods())).toEqual([]);
+  await expect.poll(async () => (await cleanFinished(context), pods()), SOON).toEqual([]);
   expect(await query("select state from attempt")).toEqual([{ state: "finished" }]);
 });
 
