@@ -50,14 +50,14 @@ test: types lint verify unit ## types, lint, generated files, unit and integrati
 bench: setup ## what progress costs Postgres, of runs of 1,000 and of 10,000 instances
 	@node scripts/bench-progress.ts
 
-image: setup ## build the image with buildah, load it into the test cluster if that runs (root)
-	@test/cluster/cluster image
+image: setup ## build the image, load it into the local cluster if that runs (root, unless there is Docker)
+	@test/cluster/local image
 
-cluster: setup ## start a one-node Kubernetes cluster on this machine (root)
-	@test/cluster/cluster up
+cluster: setup ## start a Kubernetes cluster here: kind where Docker runs, else one of the project's own (root)
+	@test/cluster/local up
 
 cluster-down: ## stop it and remove what it left
-	@test/cluster/cluster down
+	@test/cluster/local down
 
 install: setup ## install the chart with a Postgres: on the cluster of KUBECONFIG, else on that of `make cluster`
 	@test/cluster/release install $(VALUES)
