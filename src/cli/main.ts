@@ -198,6 +198,18 @@ dags
     process.exit(code);
   });
 
+dags
+  .command("lint")
+  .description("check DAG files and their types before they are deployed; ends with 1 when something is found")
+  .argument("[files...]", "files and folders", ["."])
+  .option("--no-types", "do not ask the TypeScript compiler")
+  .option("--output <format>", "text or json", "text")
+  .action(async (files: string[], options: { types: boolean; output: string }) => {
+    const output = readFormat(options.output);
+    const { lintDags } = await import("./commands/dags-lint.ts");
+    process.exitCode = await lintDags(files, { types: options.types, output }, print);
+  });
+
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });
 addAssetCommands(program, { readConfiguration: () => configure().configuration, print });
 addPoolCommands(program, { readConfiguration: () => configure().configuration, print });
