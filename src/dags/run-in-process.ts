@@ -1,5 +1,5 @@
-// Runs a DAG in this process: no Postgres, no cluster, no waiting for retry delays. It performs the same plans of core/ that
-// the scheduler performs in transactions, so a run ends here as it would there, save for what clusters do to pods.
+// Runs a DAG in this process: no Postgres, no cluster, and on a virtual clock no waiting. It performs the same plans of core/
+// that the scheduler performs in transactions, so a run ends here as it would there, save for what clusters do to pods.
 
 import { decideAfterAttempt } from "../core/after-attempt.ts";
 import type { TaskDefinition } from "../core/definition.ts";
@@ -7,7 +7,7 @@ import { indexDag } from "../core/graph.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { planDecidedSkips } from "../core/decision.ts";
+import { listDeciders, planDecidedSkips } from "../core/decision.ts";
 import { judgeRun, planGroupEnds, planMoves } from "../core/plan-advance.ts";
 import { type FinishedTaskState, isFinishedTaskState, type TaskState } from "../core/states.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -22,7 +22,10 @@ import {
   readSources,
 } from "./in-process-instances.ts";
 
-/** Runs one attempt of one task; rejects never. */
+/** As WINDLASS_INFRASTRUCTURE_RETRIES has it by default. */
+const INFRASTRUCTURE_BUDGET = 3;
+
+/** Runs one attempt of one task; what it rejects with ends the run's test. */
 export type AttemptRunner = (
   task: TaskDefinition,
   inputs: JsonObject,
@@ -78,8 +81,9 @@ export async function runInProcess(
   };
 
   const attempt = async (instance: Instance, task: TaskDefinition): Promise<void> => {
-    for (;;) {
-      instance.try_number += 1;
+    let failures = 0;
+    for (let sameTry = false; ;) {
+      if (!sameTry) instance.try_number += 1;
       change(instance, "running");
       const inputs = resolveInputs(
         task,
@@ -88,11 +92,15 @@ export async function runInProcess(
       const { task_id, map_index, try_number } = instance;
       const identity = { task_id, map_index, try_number, max_tries: task.retries + 1 };
       const { outcome, result } = await runAttempt(task, inputs, { ...run, ...identity, params });
-      const budget = { try_number, max_tries: task.retries + 1, infrastructure_failures: 0 };
-      const after = decideAfterAttempt(outcome, task, budget, 0);
+      const budget = { try_number, max_tries: task.retries + 1, infrastructure_failures: failures };
+      const seed = `${run.run_id} ${task_id} ${map_index}`;
+      const after = decideAfterAttempt(outcome, task, budget, INFRASTRUCTURE_BUDGET, 0, seed);
+      sameTry = after.infrastructure_failures > failures;
+      failures = after.infrastructure_failures;
       if (after.state === "success") instance.result = result;
       change(instance, after.state, after.state === "success" ? null : outcome.reason);
       if (after.retry_in === null) break;
+      await clock.sleep(after.retry_in * 1000);
     }
     settle(growCounters(instances, graph, finishedOf([instance])));
   };
@@ -108,14 +116,14 @@ export async function runInProcess(
     }, over.reject);
   };
 
-  const listDecisions = () =>
-    listInstances(instances).flatMap(({ task_id, map_index, state, result }) =>
+  const listDecisions = (waiting: readonly Instance[]) =>
+    listInstances(instances, listDeciders(graph, waiting)).flatMap(({ task_id, map_index, state, result }) =>
       state === "success" ? [{ task_id, map_index, value: result ?? null }] : [],
     );
 
   const settle = (changed: readonly Instance[]): void => {
     for (let waiting = changed; waiting.length > 0;) {
-      const skips = planDecidedSkips(graph, waiting, listDecisions());
+      const skips = planDecidedSkips(graph, waiting, listDecisions(waiting));
       const skipped = new Set(skips.map(({ id }) => id));
       const plan = planMoves(
         graph,

@@ -85,9 +85,13 @@ export interface DagContext<Params> {
   readonly run: RunReferences;
 }
 
-export interface Dag {
+declare const PARAMS: unique symbol;
+
+export interface Dag<out Params extends object = object> {
   readonly id: string;
   readonly [COMPILED_DAG]: CompiledDag;
+  /** Exists for the compiler only. */
+  readonly [PARAMS]?: Params;
 }
 
 const RUN_FIELDS: readonly (RunField & keyof RunReferences)[] = [
@@ -125,7 +129,7 @@ export function dag<Params extends object = Record<never, never>>(
   id: string,
   options: DagOptions<Params>,
   build: (context: DagContext<Params>) => void,
-): Dag {
+): Dag<Params> {
   const { draft, settings, callbacks } = atAuthorsLine(dag, () => {
     checkIdentifier("DAG", id);
     return readOptions(id, options, build);

@@ -8,27 +8,21 @@ import { styleText } from "node:util";
 import { z } from "zod";
 import { createParamsChecker } from "../../api/trigger-params.ts";
 import { connection } from "../../contract/execution.ts";
-import type { Poke } from "../../core/judge-wait.ts";
-import { isWait } from "../../core/operator.ts";
-import { findLackingSecret } from "../../core/lacking-secret.ts";
 import { failure, messageOf } from "../../core/errors.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
-import type { Outcome } from "../../core/outcome.ts";
+import type { JsonObject } from "../../core/json.ts";
 import type { TaskState } from "../../core/states.ts";
 import { bundleFile, type Bundle } from "../../dags/bundle.ts";
 import { checkDefinitions } from "../../dags/check-definition.ts";
 import { isImportFailure } from "../../dags/import-fault.ts";
 import { loadBundle } from "../../dags/load-bundle.ts";
-import { type AttemptRunner, type InProcessRun, type InProcessTask, runInProcess } from "../../dags/run-in-process.ts";
+import { type InProcessRun, type InProcessTask, runInProcess } from "../../dags/run-in-process.ts";
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
-import { type CompiledDag, NO_RETRY, SKIP } from "../../sdk/compiled.ts";
-import { createAssetEmitter } from "../../worker/asset-emitter.ts";
+import { createVirtualClock } from "../../lifecycle/virtual-clock.ts";
+import type { CompiledDag } from "../../sdk/compiled.ts";
+import { createAttemptRunner } from "../../testing/attempt-runner.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
-import { encodeResult } from "../../worker/encode-result.ts";
-import { findTaskFunction } from "../../worker/task-function.ts";
-import { type FromOutside, runTestedWait } from "./test-waits.ts";
 
 export interface DagsTestOptions {
   file: string;
@@ -37,9 +31,14 @@ export interface DagsTestOptions {
   dagId: string | null;
   /** A JSON file with the variables and connections that the tasks declare; null: none. */
   secrets: string | null;
-  outside: FromOutside;
+  /** What people choose, and events as JSON, each `task=value`. */
+  answers: readonly string[];
+  events: readonly string[];
   output: "text" | "json";
 }
+
+/** Between two pokes of a sensor, which asks a real system. */
+const LONGEST_PAUSE_MS = 1_000;
 
 /** Prints the run; returns the exit code: 0 success, 1 failed. Errors: invalid_request, invalid_dag, invalid_params. */
 export async function testDag(options: DagsTestOptions, print: (text: string) => void): Promise<number> {
@@ -48,18 +47,37 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
   const { definition } = dag;
   const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
   const quiet = options.output === "json";
-  const run = await runInProcess(
+  const secrets = await readSecrets(options.secrets);
+  const outside = {
+    answers: parsePairs(options.answers, "--answer"),
+    events: parsePairs(options.events, "--event"),
+    missing: null,
+  };
+  const clock = createVirtualClock(systemClock.now());
+  const runAttempt = createAttemptRunner({
     dag,
-    params,
-    createRunner(dag, bundle, await readSecrets(options.secrets), options.outside, (task, text) => {
-      if (!quiet) print(`${mark("deferred")} ${task}: ${text}`);
-    }),
-    systemClock,
-    (task) => {
-      if (!quiet && task.state !== "scheduled")
-        print(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
+    clock,
+    secrets,
+    secretsHint: "give it by --secrets FILE",
+    // Made in the system's own place for such files, which clears it.
+    artifacts: createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-")))),
+    assetEvents: [],
+    environment: process.env,
+    outside,
+    mapStack: (stack) => mapStack(stack, bundle.sourceMap, bundle.hash).stack,
+    runImage: (_, image) => {
+      const reason = `it runs the image ${image}, which needs a cluster`;
+      return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
     },
-  );
+    longestPauseMs: LONGEST_PAUSE_MS,
+    note: (task, text) => {
+      if (!quiet) print(`${mark("deferred")} ${task}: ${text}`);
+    },
+  });
+  const run = await runInProcess(dag, params, runAttempt, clock, (task) => {
+    if (!quiet && task.state !== "scheduled")
+      print(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
+  });
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
 }
@@ -144,83 +162,18 @@ async function readSecrets(file: string | null): Promise<Secrets> {
   }
 }
 
-function createRunner(
-  dag: CompiledDag,
-  bundle: Bundle,
-  secrets: Secrets,
-  outside: FromOutside,
-  note: (taskId: string, text: string) => void,
-): AttemptRunner {
-  // Made in the system's own place for such files, which clears it.
-  const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
-  const runTask: AttemptRunner = async (task, inputs, runtime) => {
-    const { task_id, operator } = task;
-    if (isWait(operator)) {
-      const poke = async (): Promise<Poke> => {
-        const { outcome, result } = await runFunction(task, inputs, runtime);
-        return outcome.kind === "success" ? { kind: "returned", value: result } : { kind: "failed", outcome };
-      };
-      const wait = { task_id, operator, inputs, poke, note: (text: string) => note(task_id, text) };
-      return runTestedWait(wait, outside, systemClock).catch((error: unknown) => ({
-        outcome: { ...describeError(error, bundle, null), retryable: false },
-        result: null,
-      }));
-    }
-    return runFunction(task, inputs, runtime);
-  };
-  const runFunction: AttemptRunner = async (task, inputs, runtime) => {
-    if (task.container) {
-      const reason = `it runs the image ${task.container.image}, which needs a cluster`;
-      return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
-    }
-    const lacking = findLackingSecret(task, secrets);
-    if (lacking !== null) {
-      const reason = `${lacking}; here, give it by --secrets FILE`;
-      return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
-    }
-    const run = findTaskFunction(dag, task.task_id, process.env);
-    if (!run) throw new Error(`task ${task.task_id} has no function`);
-    const { assets } = createAssetEmitter(task);
-    const signal =
-      task.execution_timeout === null
-        ? new AbortController().signal
-        : AbortSignal.timeout(task.execution_timeout * 1000);
-    try {
-      const timedOut = new Promise<never>((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
-      const value = await Promise.race([
-        run(inputs, { ...runtime, ...secrets, artifacts, assets, asset_events: [], signal }),
-        timedOut,
-      ]);
-      const result: Json = JSON.parse(encodeResult(value));
-      return { outcome: { kind: "success", reason: "", exit_code: null, error: null }, result };
-    } catch (error) {
-      return { outcome: describeError(error, bundle, signal.aborted ? task.execution_timeout : null), result: null };
-    }
-  };
-  return runTask;
-}
-
-function describeError(error: unknown, bundle: Bundle, timeout: number | null): Outcome {
-  if (timeout !== null) {
-    return {
-      kind: "timed_out",
-      reason: `it ran longer than its execution timeout of ${timeout} s`,
-      exit_code: null,
-      error: null,
-    };
-  }
-  const thrown = error instanceof Error ? error : new Error(String(error));
-  if (SKIP in thrown) return { kind: "skipped", reason: thrown.message, exit_code: null, error: null };
-  const stack = thrown.stack === undefined ? null : mapStack(thrown.stack, bundle.sourceMap, bundle.hash).stack;
-  return {
-    kind: "task_failed",
-    reason: stack ?? thrown.message,
-    exit_code: null,
-    error: { name: thrown.name, message: thrown.message, stack },
-    retryable: !(NO_RETRY in thrown),
-  };
+/** Errors: invalid_request. */
+function parsePairs(given: readonly string[], flag: string): { [taskId: string]: string } {
+  return Object.fromEntries(
+    given.map((pair) => {
+      const cut = pair.indexOf("=");
+      if (cut > 0) return [pair.slice(0, cut), pair.slice(cut + 1)];
+      throw failure(
+        "invalid_request",
+        `${flag} "${pair}" names no task; an example is ${flag} approve_release=approve`,
+      );
+    }),
+  );
 }
 
 function nameInstance({ task_id, map_index, rendered_map_index }: Omit<InProcessTask, "state" | "error">): string {

@@ -74,12 +74,16 @@ test("the copied sdk is whole: every file that it imports is there, and Node run
   expect(files).not.toContainEqual(expect.stringContaining(".test."));
   for (const name of files) {
     const text = await readFile(join(sdk, name), "utf8");
-    for (const [, path = ""] of text.matchAll(/(?:from |path=)"(.+?)"/g)) {
-      expect(path).toMatch(/^\.\.?\//);
+    for (const [, path = ""] of text.matchAll(/"(\.\.?\/[\w./-]+\.ts)"/g)) {
       await stat(resolve(sdk, dirname(name), path));
     }
   }
-  await install(folder, ["zod"]);
+  await install(folder, ["zod", "@types/node"]);
+  // npm puts what a linked package needs beside it.
+  await mkdir(join(sdk, "node_modules"));
+  for (const name of ["ajv", "ajv-formats"]) {
+    await symlink(join(PROJECT, "node_modules", name), join(sdk, "node_modules", name));
+  }
   await symlink(sdk, join(folder, "node_modules", "windlass"));
   const program = `import made from "./example.ts"; console.log(made.id)`;
   const ran = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
@@ -87,6 +91,21 @@ test("the copied sdk is whole: every file that it imports is there, and Node run
     encoding: "utf8",
   });
   expect(ran).toMatchObject({ status: 0, stdout: "example\n" });
+
+  const written = `import { test } from "node:test";
+import assert from "node:assert/strict";
+import { fail, runDag, stub } from "windlass/testing";
+import example from "./example.ts";
+
+test("the example adds up", async () => {
+  const run = await runDag(example, { with: [stub("extract", { day: "2026-02-01", orders: [1, 2] }), fail("total")] });
+  assert.deepEqual(run.states, { extract: "success", total: "failed", report: "upstream_failed" });
+});
+`;
+  await writeFile(join(folder, "example.test.ts"), written);
+  const tested = spawnSync(process.execPath, ["--test"], { cwd: folder, encoding: "utf8" });
+  expect({ status: tested.status, output: tested.stdout }).toMatchObject({ status: 0 });
+  expect(check(folder)).toEqual({ status: 0, output: "" });
 });
 
 test("a second run keeps the author's files and renews the sdk", async () => {

@@ -1,11 +1,12 @@
-// `windlass init DIR`: makes a folder in which an editor and tsc check DAG files. The sdk's own sources are copied into it,
-// so types need no registry and are those of this installation; running it again brings them up to date. What is the
+// `windlass init DIR`: makes a folder in which an editor and tsc check DAG files. The sources of "windlass" and
+// "windlass/testing" are copied into it, so they need no registry and are those of this installation; running it again brings them up to date. What is the
 // author's (everything but that copy) is written only where there is nothing yet.
 
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { failure, messageOf } from "../../core/errors.ts";
+import { DAGS_FOLDER_COMPILER_OPTIONS } from "../../lint/compiler-options.ts";
 
 export interface InitOptions {
   /** Also write an example DAG. */
@@ -21,15 +22,16 @@ export interface InitResult {
 
 const INSTALLATION = join(import.meta.dirname, "..", "..", "..");
 const SDK_COPY = ".windlass/sdk";
-/** Of core/, the sdk needs types only. */
-const CORE_FILES = ["artifact.ts", "callback.ts", "connection.ts", "definition.ts", "json.ts", "operator.ts"];
+/** What authors import, from src/; whatever these import is copied as well. */
+const ENTRIES = { ".": "sdk/index.ts", "./testing": "testing/run-dag.ts" };
+const IMPORT = /(?:^(?:import|export) (?:[^"`;]*? from )?|\bimport\(|path=)"([\w@./:-]+)"/gm;
 
 /** Errors: invalid_request when the folder cannot be written. */
 export async function initFolder(dir: string, options: InitOptions = { example: true }): Promise<InitResult> {
   try {
     const manifest = await readManifest();
     await mkdir(dir, { recursive: true });
-    await copySdk(dir, manifest.version);
+    await copySdk(dir, manifest);
     const result: InitResult = { written: [SDK_COPY], kept: [] };
     for (const [name, text] of Object.entries(describeFiles(manifest, options))) {
       const list = (await writeIfAbsent(join(dir, name), text)) ? result.written : result.kept;
@@ -43,7 +45,7 @@ export async function initFolder(dir: string, options: InitOptions = { example: 
 
 const manifestSchema = z.object({
   version: z.string(),
-  dependencies: z.object({ zod: z.string() }),
+  dependencies: z.looseObject({ zod: z.string() }),
   devDependencies: z.object({ typescript: z.string(), "@types/node": z.string() }),
 });
 type Manifest = z.infer<typeof manifestSchema>;
@@ -52,35 +54,44 @@ async function readManifest(): Promise<Manifest> {
   return manifestSchema.parse(JSON.parse(await readFile(join(INSTALLATION, "package.json"), "utf8")));
 }
 
-async function copySdk(dir: string, version: string): Promise<void> {
+async function copySdk(dir: string, { version, dependencies }: Manifest): Promise<void> {
   const target = join(dir, SDK_COPY);
   await rm(target, { recursive: true, force: true });
-  const sources = join(INSTALLATION, "src");
-  const sdkFiles = (await readdir(join(sources, "sdk"))).filter(
-    (name) => name.endsWith(".ts") && !name.endsWith(".test.ts"),
-  );
-  await Promise.all([
-    ...sdkFiles.map((name) => copySource(join(sources, "sdk", name), join(target, "sdk"), name)),
-    ...CORE_FILES.map((name) => copySource(join(sources, "core", name), join(target, "core"), name)),
-    cp(join(INSTALLATION, "LICENSE"), join(target, "LICENSE")),
-  ]);
-  const entry = "./sdk/index.ts";
+  const { sources, packages } = await collectSources(Object.values(ENTRIES));
+  for (const [path, text] of sources) {
+    await mkdir(join(target, dirname(path)), { recursive: true });
+    // The author's compiler options need not fit these sources, so only their types are used, not their errors.
+    await writeFile(join(target, path), `// @ts-nocheck\n${text}`);
+  }
+  await cp(join(INSTALLATION, "LICENSE"), join(target, "LICENSE"));
   const manifest = {
     name: "windlass",
     version,
     license: "Apache-2.0",
     private: true,
     type: "module",
-    exports: entry,
-    types: entry,
+    exports: Object.fromEntries(Object.entries(ENTRIES).map(([name, path]) => [name, `./${path}`])),
+    types: `./${ENTRIES["."]}`,
+    dependencies: Object.fromEntries([...packages].toSorted().map((name) => [name, dependencies[name]])),
   };
   await writeFile(join(target, "package.json"), toJsonText(manifest));
 }
 
-/** The author's compiler options need not fit the sdk's sources, so only their types are used, not their errors. */
-async function copySource(source: string, folder: string, name: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, name), `// @ts-nocheck\n${await readFile(source, "utf8")}`);
+/** Files of src/ with their texts, and the packages that they import. */
+async function collectSources(entries: readonly string[]) {
+  const sources = new Map<string, string>();
+  const packages = new Set<string>();
+  const open = [...entries];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (sources.has(path)) continue;
+    const text = await readFile(join(INSTALLATION, "src", path), "utf8");
+    sources.set(path, text);
+    for (const [, target = ""] of text.matchAll(IMPORT)) {
+      if (target.startsWith(".")) open.push(join(dirname(path), target));
+      else if (!target.startsWith("node:")) packages.add(target.split("/")[0] ?? target);
+    }
+  }
+  return { sources, packages };
 }
 
 async function writeIfAbsent(path: string, text: string): Promise<boolean> {
@@ -104,25 +115,16 @@ function describeFiles(manifest: Manifest, options: InitOptions): { [name: strin
       name: "dags",
       private: true,
       type: "module",
-      scripts: { check: "tsc" },
+      scripts: { check: "tsc", test: "node --test" },
       dependencies: { windlass: `file:./${SDK_COPY}`, zod: dependencies.zod },
       devDependencies: { "@types/node": devDependencies["@types/node"], typescript: devDependencies.typescript },
     }),
     "tsconfig.json": toJsonText({
       compilerOptions: {
-        target: "esnext",
-        lib: ["esnext"],
-        module: "preserve",
-        moduleResolution: "bundler",
-        types: ["node"],
-        strict: true,
-        noUncheckedIndexedAccess: true,
-        isolatedModules: true,
-        allowImportingTsExtensions: true,
-        resolveJsonModule: true,
-        skipLibCheck: true,
-        noEmit: true,
-        paths: { windlass: [`./${SDK_COPY}/sdk/index.ts`] },
+        ...DAGS_FOLDER_COMPILER_OPTIONS,
+        paths: Object.fromEntries(
+          Object.entries(ENTRIES).map(([name, path]) => [name.replace(".", "windlass"), [`./${SDK_COPY}/${path}`]]),
+        ),
       },
       include: ["**/*.ts"],
     }),

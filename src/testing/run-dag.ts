@@ -1,0 +1,176 @@
+// windlass/testing: runs a DAG inside of a test, by the rules of the scheduler and on a clock that no one waits for. Tasks are
+// called for real unless the test stubs them; nothing leaves the process but what they do themselves.
+
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createParamsChecker } from "../api/trigger-params.ts";
+import type { ConsumedEvent, EmittedEvent } from "../core/asset-events.ts";
+import type { Connection } from "../core/connection.ts";
+import { failure } from "../core/errors.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import { type AttemptRunner, runInProcess } from "../dags/run-in-process.ts";
+import { createVirtualClock, type VirtualClock } from "../lifecycle/virtual-clock.ts";
+import { COMPILED_DAG, type CompiledDag } from "../sdk/compiled.ts";
+import type { Dag } from "../sdk/dag.ts";
+import { createArtifacts } from "../worker/artifacts.ts";
+import { createFolderArtifacts } from "../worker/folder-artifacts.ts";
+import { arrangeAttempts, type ArrangedRunner, checkArrangements } from "./arrange-attempts.ts";
+import type { Arrangement } from "./arrangements.ts";
+import { createAttemptRunner } from "./attempt-runner.ts";
+import type { Outside } from "./run-wait.ts";
+import { presentRun, type TestedAttempt, type TestedRun } from "./tested-run.ts";
+
+export {
+  type Arrangement,
+  type ClusterFault,
+  type EndOptions,
+  evict,
+  fail,
+  type NamedTask,
+  stub,
+  takes,
+  timeOut,
+} from "./arrangements.ts";
+export type { TestedAttempt, TestedRun, TestedTask } from "./tested-run.ts";
+
+export interface RunDagOptions<Params extends object = object> {
+  /** The run's conf; defaults are filled in, and what does not fit the DAG's schema is an error. */
+  params?: Partial<Params>;
+  /** When the run begins, and its logical date: ISO 8601 with offset. 2026-01-01T00:00:00Z unless given. */
+  at?: string;
+  variables?: { readonly [key: string]: string };
+  /** By id; fields that are left out are null, and `extra` is {}. */
+  connections?: { readonly [id: string]: Partial<Connection> };
+  /** What people choose, by the id of the approval. */
+  answers?: { readonly [taskId: string]: string };
+  /** What is delivered, by the id of the task that waits for the event. */
+  events?: { readonly [taskId: string]: Json };
+  /** Events of assets that started the run, which tasks read as `asset_events`. */
+  assetEvents?: readonly (Pick<ConsumedEvent, "asset"> & Partial<ConsumedEvent>)[];
+  /** The environment of commands; empty unless given. */
+  environment?: { readonly [name: string]: string };
+  /** `stub`, `fail`, `timeOut`, `evict` and `takes`. */
+  with?: readonly Arrangement[];
+}
+
+const NO_CONNECTION: Connection = {
+  conn_type: "generic",
+  host: null,
+  port: null,
+  login: null,
+  password: null,
+  schema: null,
+  extra: {},
+};
+
+/** Rejects for what the test got wrong (names, params, a task that cannot run here); a failed run is a result. */
+export async function runDag<Params extends object>(
+  dag: Dag<Params>,
+  options: RunDagOptions<Params> = {},
+): Promise<TestedRun> {
+  const compiled = dag[COMPILED_DAG];
+  const { definition } = compiled;
+  const arranged = checkArrangements(compiled, options.with ?? []);
+  const params = createParamsChecker().check({ ...definition, version_id: 0 }, readParams(options.params ?? {}));
+  const clock = createVirtualClock(readStart(options.at ?? "2026-01-01T00:00:00Z"));
+  // Made in the system's own place for such files, which clears it.
+  const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
+  const runAttempt = createAttemptRunner({
+    dag: compiled,
+    clock,
+    artifacts,
+    secrets: { variables: options.variables ?? {}, connections: completeConnections(options.connections ?? {}) },
+    secretsHint: "give it to runDag as variables or connections",
+    assetEvents: completeEvents(options.assetEvents ?? [], clock.now()),
+    environment: options.environment ?? {},
+    outside: readOutside(compiled, options),
+    mapStack: (stack) => stack,
+    runImage: ({ task_id }, image) => {
+      const detail = `task "${task_id}" runs the image ${image}, which needs a cluster: give runDag a stub("${task_id}", …)`;
+      throw failure("invalid_request", detail);
+    },
+    longestPauseMs: 0,
+    note: () => {},
+  });
+  const record = recordAttempts(arrangeAttempts(runAttempt, arranged, clock), clock);
+  const run = await runInProcess(compiled, params, record.runAttempt, clock);
+  const tasks = run.tasks.map((task) => {
+    const { attempts, inputs, result, events } = record.of(task.task_id, task.map_index);
+    const succeeded = task.state === "success";
+    return { ...task, attempts, inputs, result: succeeded ? result : null, events: succeeded ? events : [] };
+  });
+  return presentRun(run.state, clock.monotonic() / 1000, tasks, artifacts);
+}
+
+/** What cannot travel as JSON cannot be a param either. */
+function readParams(given: object): JsonObject {
+  return JSON.parse(JSON.stringify(given));
+}
+
+function readStart(at: string): Date {
+  const start = new Date(at);
+  if (!Number.isNaN(start.getTime())) return start;
+  throw failure("invalid_request", `at is "${at}", which is no instant; an example is 2026-01-01T06:00:00Z`);
+}
+
+function completeConnections(given: NonNullable<RunDagOptions["connections"]>): { [id: string]: Connection } {
+  return Object.fromEntries(Object.entries(given).map(([id, fields]) => [id, { ...NO_CONNECTION, ...fields }]));
+}
+
+function completeEvents(given: NonNullable<RunDagOptions["assetEvents"]>, now: Date): ConsumedEvent[] {
+  const source = { source_dag_id: null, source_run_id: null, source_task_id: null, source_map_index: null };
+  return given.map((event) => ({
+    uri: event.asset,
+    extra: {},
+    timestamp: now.toISOString(),
+    ...source,
+    ...event,
+  }));
+}
+
+function readOutside({ definition }: CompiledDag, { answers = {}, events = {} }: RunDagOptions): Outside {
+  const refuseUnknown = (ids: readonly string[], type: string, option: string) => {
+    const known = definition.tasks.filter(({ operator }) => operator?.type === type).map(({ task_id }) => task_id);
+    const unknown = ids.find((id) => !known.includes(id));
+    if (unknown === undefined) return;
+    const list = known.length === 0 ? "none" : known.join(", ");
+    throw failure("invalid_request", `${option} names "${unknown}"; tasks that wait for such a thing: ${list}`);
+  };
+  refuseUnknown(Object.keys(answers), "approval", "answers");
+  refuseUnknown(Object.keys(events), "event", "events");
+  return {
+    answers,
+    events: Object.fromEntries(Object.entries(events).map(([id, payload]) => [id, JSON.stringify(payload)])),
+    missing: (id, what) => `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`,
+  };
+}
+
+interface Recorded {
+  attempts: TestedAttempt[];
+  inputs: JsonObject | null;
+  result: Json;
+  events: EmittedEvent[];
+}
+
+function recordAttempts(runAttempt: ArrangedRunner, clock: VirtualClock) {
+  const instances = new Map<string, Recorded>();
+  const keyOf = (taskId: string, mapIndex: number) => `${taskId} ${mapIndex}`;
+  const of = (taskId: string, mapIndex: number): Recorded =>
+    instances.get(keyOf(taskId, mapIndex)) ?? { attempts: [], inputs: null, result: null, events: [] };
+  const record: AttemptRunner = async (task, inputs, runtime) => {
+    const known = of(task.task_id, runtime.map_index);
+    const started_at = clock.monotonic() / 1000;
+    const ended = await runAttempt(task, inputs, runtime, known.attempts.length + 1);
+    const { kind, reason } = ended.outcome;
+    const attempt = { try_number: runtime.try_number, outcome: kind, reason, started_at };
+    instances.set(keyOf(task.task_id, runtime.map_index), {
+      attempts: [...known.attempts, { ...attempt, ended_at: clock.monotonic() / 1000 }],
+      inputs,
+      result: ended.result,
+      events: ended.events ?? [],
+    });
+    return ended;
+  };
+  return { runAttempt: record, of };
+}
