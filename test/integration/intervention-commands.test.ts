@@ -1,6 +1,6 @@
 // What people type to change runs, as processes, against the product on one machine: nothing between is left out.
 
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,19 +83,15 @@ const windlass = (...args: string[]) => runCommand("env", [...vars(), WINDLASS, 
 const vars = () => Object.entries(environment).map(([name, value]) => `${name}=${value}`);
 
 async function readPid(to: string, name: string): Promise<number> {
-  const path = join(to, name);
-  const there = () =>
-    access(path).then(
-      () => true,
-      () => false,
-    );
-  await pollUntil(
-    there,
-    (found) => found,
+  const read = () => readFile(join(to, name), "utf8").catch(() => "");
+  // The file is there a moment before what it says.
+  const text = await pollUntil(
+    read,
+    (found) => found !== "",
     () => `${name} did not begin`,
     20_000,
   );
-  return Number(await readFile(path, "utf8"));
+  return Number(text);
 }
 
 async function waitUntilGone(pid: number): Promise<void> {
