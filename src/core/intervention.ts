@@ -1,7 +1,7 @@
 // What a person's intervention reads and what it changes. One pure plan (plan-clear.ts, plan-mark.ts) makes the preview and
 // is performed by store/intervene.ts: what was shown is what happens.
 
-import type { DagGraph } from "./graph.ts";
+import { type DagGraph, isSameIndex } from "./graph.ts";
 import type { AttemptState, RunState, TaskState } from "./states.ts";
 
 export interface InstanceSnapshot {
@@ -45,6 +45,8 @@ export interface InstanceChange {
 export interface RunPlan {
   run: RunSnapshot;
   changes: InstanceChange[];
+  /** Mapped tasks and members of mapped groups that wait to be expanded again, their instances removed. */
+  folded: string[];
   /** null: it stays as it is. */
   run_to: RunState | null;
   /** judged: from its leaves, once nothing is unfinished; forced: a person has said so. */
@@ -73,7 +75,27 @@ export interface Spread {
 
 export type Selection = ReadonlyMap<string, ReadonlySet<number> | "all">;
 
-/** The chosen tasks with what lies above and below them; tasks the graph does not know are left out. */
+/** What a task's end decides about: its downstream, and the members of the group that it expands. */
+export function listBelow(graph: DagGraph, taskId: string): readonly string[] {
+  return [...(graph.downstream.get(taskId) ?? []), ...(graph.members.get(taskId) ?? [])];
+}
+
+export function listAbove(graph: DagGraph, taskId: string): readonly string[] {
+  const expander = graph.expandedBy.get(taskId);
+  return [...(graph.tasks.get(taskId)?.upstream ?? []), ...(expander === undefined ? [] : [expander])];
+}
+
+/** A mapped group with its expander, to which the task belongs as either. */
+export function listGroup(graph: DagGraph, taskId: string): readonly string[] {
+  const expander = graph.expandedBy.get(taskId) ?? taskId;
+  const members = graph.members.get(expander);
+  return members ? [expander, ...members] : [];
+}
+
+/**
+ * The chosen tasks with what lies above and below them; tasks the graph does not know are left out. Of an instance of a
+ * mapped group, it is the same index in the group.
+ */
 export function selectTasks(
   graph: DagGraph,
   chosen: readonly ChosenTask[],
@@ -86,9 +108,18 @@ export function selectTasks(
     if (map_index === null || known === "all") selection.set(task_id, "all");
     else selection.set(task_id, new Set([...(known ?? []), map_index]));
   }
-  const ids = [...selection.keys()];
-  if (spread.upstream) for (const id of reach(ids, (task) => graph.tasks.get(task)?.upstream)) selection.set(id, "all");
-  if (spread.downstream) for (const id of reach(ids, (task) => graph.downstream.get(task))) selection.set(id, "all");
+  const origins = [...selection];
+  const add = (next: (id: string) => readonly string[]) => {
+    for (const [origin, indices] of origins) {
+      for (const id of reach([origin], next)) {
+        const known = selection.get(id);
+        if (indices === "all" || known === "all" || !isSameIndex(graph, origin, id)) selection.set(id, "all");
+        else selection.set(id, new Set([...(known ?? []), ...indices]));
+      }
+    }
+  };
+  if (spread.upstream) add((id) => listAbove(graph, id));
+  if (spread.downstream) add((id) => listBelow(graph, id));
   return selection;
 }
 
@@ -98,6 +129,11 @@ export function reach(ids: Iterable<string>, next: (id: string) => readonly stri
   // The set grows while it is walked.
   for (const id of found) for (const other of next(id) ?? []) found.add(other);
   return found;
+}
+
+/** Whether it is one of those that a map has now; an array that became too short leaves others, removed. */
+export function isExpanded({ map_index, state }: { map_index: number; state: TaskState | null }): boolean {
+  return map_index >= 0 && state !== "removed";
 }
 
 export function isSelected(selection: Selection, instance: { task_id: string; map_index: number }): boolean {

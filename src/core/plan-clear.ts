@@ -1,5 +1,6 @@
 // Clearing: instances lose their state and are executed again when their trigger rules say so, with their tries granted anew.
-// Attempts under way are ended first. A finished run is queued again; at the newest version, when that is asked for.
+// Attempts under way are ended first. A mapped task that is cleared as a whole is expanded again: its instances are removed, and
+// those that its arrays ask for are taken up again. A finished run is queued again; at the newest version, when asked for.
 
 import { allowedOnInstance } from "./allowed-actions.ts";
 import type { DagGraph } from "./graph.ts";
@@ -7,9 +8,12 @@ import {
   type ChosenTask,
   type InstanceChange,
   type InstanceSnapshot,
+  isExpanded,
   isSelected,
+  listGroup,
   type RunPlan,
   type RunSnapshot,
+  type Selection,
   selectTasks,
   type Spread,
 } from "./intervention.ts";
@@ -31,13 +35,15 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
   const move = planMove(run, request.newest);
   const graph = move?.graph ?? run.graph;
   const chosen = request.tasks ?? [...graph.tasks.keys()].map((task_id) => ({ task_id, map_index: null }));
-  const selection = selectTasks(graph, chosen, request);
+  const selection = selectGroups(run, graph, request, selectTasks(graph, chosen, request));
+  const folded = planFolds(run, graph, request, selection);
   const changes = run.instances.flatMap((instance): InstanceChange[] => {
     if (move && !graph.tasks.has(instance.task_id)) return planRemoval(instance, request.reason);
     // It vanished from an earlier version and is back.
-    if (move && instance.state === "removed" && !run.graph.tasks.has(instance.task_id)) {
+    if (move && instance.state === "removed" && instance.map_index < 0 && !run.graph.tasks.has(instance.task_id)) {
       return [clearOf(instance, graph, request.reason)];
     }
+    if (isExpanded(instance) && folded.has(instance.task_id)) return [removalOf(instance, FOLDED + request.reason)];
     const matches =
       (!request.only_failed || FAILED.has(instance.state)) && (!request.only_running || instance.state === "running");
     if (!matches || !isSelected(selection, instance) || !allowedOnInstance(instance.state).includes("clear")) return [];
@@ -48,11 +54,37 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
   return {
     run,
     changes,
+    folded: [...folded],
     run_to: touched && hasEnded ? "queued" : null,
     run_by: "judged",
     move,
     reason: request.reason,
   };
+}
+
+const FOLDED = "removed until its map is expanded again: ";
+
+/** A mapped group waits, and is expanded, as one: all of it is selected with any whole task of it. */
+function selectGroups(run: RunSnapshot, graph: DagGraph, request: ClearRequest, selection: Selection): Selection {
+  const expanded = new Set(run.instances.filter(isExpanded).map(({ task_id }) => task_id));
+  const isPart = request.only_failed || request.only_running;
+  const whole = [...selection].flatMap(([taskId, indices]) => {
+    const group = listGroup(graph, taskId);
+    // Of an expanded group, those that failed or run are executed again as they are.
+    const isSplit = (indices !== "all" && !indices.has(-1)) || (isPart && group.some((id) => expanded.has(id)));
+    return isSplit ? [] : group.map((id) => [id, "all"] as const);
+  });
+  return new Map([...selection, ...whole]);
+}
+
+/** The tasks whose instances go, because all of them are cleared and their arrays may be others now. */
+function planFolds(run: RunSnapshot, graph: DagGraph, request: ClearRequest, selection: Selection): Set<string> {
+  if (request.only_failed || request.only_running) return new Set();
+  return new Set(
+    run.instances.flatMap((one) =>
+      isExpanded(one) && graph.tasks.has(one.task_id) && selection.get(one.task_id) === "all" ? [one.task_id] : [],
+    ),
+  );
 }
 
 export function clearOf(instance: InstanceSnapshot, graph: DagGraph, reason: string): InstanceChange {
@@ -74,13 +106,16 @@ export function placeOf(instance: InstanceSnapshot) {
 
 function planMove(run: RunSnapshot, newest: ClearRequest["newest"]): RunPlan["move"] {
   if (newest === null || newest.version_id === run.version_id) return null;
-  const known = new Set(run.instances.map(({ task_id }) => task_id));
+  const known = new Set(run.instances.flatMap((one) => (one.map_index < 0 || isExpanded(one) ? [one.task_id] : [])));
   return { ...newest, added: [...newest.graph.tasks.keys()].filter((taskId) => !known.has(taskId)) };
 }
 
 function planRemoval(instance: InstanceSnapshot, reason: string): InstanceChange[] {
   if (instance.state === "removed") return [];
+  return [removalOf(instance, `its task is not in the version that the run was moved to: ${reason}`)];
+}
+
+function removalOf(instance: InstanceSnapshot, reason: string): InstanceChange {
   const { max_tries, attempt } = instance;
-  const why = `its task is not in the version that the run was moved to: ${reason}`;
-  return [{ ...placeOf(instance), to: "removed", max_tries, cleared: false, reason: why, stop: attempt }];
+  return { ...placeOf(instance), to: "removed", max_tries, cleared: false, reason, stop: attempt };
 }

@@ -6,7 +6,10 @@ import {
   type ChosenTask,
   type InstanceChange,
   type InstanceSnapshot,
+  isExpanded,
   isSelected,
+  listBelow,
+  listGroup,
   reach,
   type RunPlan,
   type RunSnapshot,
@@ -34,7 +37,7 @@ const ACTION: Record<MarkRequest["as"], InstanceAction> = {
 };
 
 export function planMark(run: RunSnapshot, request: MarkRequest): RunPlan {
-  const selection = selectTasks(run.graph, request.tasks, request);
+  const selection = selectTasks(run.graph, chooseGroups(run, request.tasks), request);
   const state = request.as === "cancelled" ? "failed" : request.as;
   const marked = run.instances
     .filter((one) => isSelected(selection, one) && allowedOnInstance(one.state).includes(ACTION[request.as]))
@@ -46,6 +49,7 @@ export function planMark(run: RunSnapshot, request: MarkRequest): RunPlan {
   return {
     run,
     changes,
+    folded: [],
     run_to: changes.length > 0 && hasEnded && unfinished ? "queued" : null,
     run_by: "judged",
     move: null,
@@ -53,11 +57,21 @@ export function planMark(run: RunSnapshot, request: MarkRequest): RunPlan {
   };
 }
 
+/** What is not expanded yet of a group ends as one: its tasks begin and end with their expander. */
+function chooseGroups(run: RunSnapshot, chosen: readonly ChosenTask[]): ChosenTask[] {
+  const expanded = new Set(run.instances.flatMap((one) => (isExpanded(one) ? [one.task_id] : [])));
+  return chosen.flatMap((one) => {
+    const group = listGroup(run.graph, one.task_id);
+    const isWhole = (one.map_index ?? -1) === -1 && !group.some((id) => expanded.has(id));
+    return [one, ...(isWhole ? group.map((task_id) => ({ task_id, map_index: null })) : [])];
+  });
+}
+
 function planRevival(run: RunSnapshot, marked: readonly InstanceChange[], reason: string): InstanceChange[] {
   const ids = new Set(marked.map(({ id }) => id));
   const below = reach(
     marked.map(({ task_id }) => task_id),
-    (id) => run.graph.downstream.get(id),
+    (id) => listBelow(run.graph, id),
   );
   return run.instances
     .filter(({ id, task_id, state }) => state === "upstream_failed" && below.has(task_id) && !ids.has(id))
@@ -78,7 +92,7 @@ export function planRunMark(run: RunSnapshot, state: "success" | "failed", reaso
     const to = IN_RUN[state](instance);
     return to === undefined ? [] : [markOf(instance, to, reason)];
   });
-  return { run, changes, run_to: state, run_by: "forced", move: null, reason };
+  return { run, changes, folded: [], run_to: state, run_by: "forced", move: null, reason };
 }
 
 function markOf(instance: InstanceSnapshot, to: TaskState, reason: string): InstanceChange {

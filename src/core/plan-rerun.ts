@@ -1,7 +1,7 @@
 // A new run from the middle of an old one: the chosen tasks and all below them are executed, what else had succeeded or been
 // skipped is taken over with its result.
 
-import { type InstanceSnapshot, reach, type RunSnapshot } from "./intervention.ts";
+import { type InstanceSnapshot, listAbove, listBelow, reach, type RunSnapshot } from "./intervention.ts";
 import type { DagGraph } from "./graph.ts";
 
 export interface TakenOver {
@@ -18,20 +18,20 @@ export interface RerunPlan {
 
 /** @param graph of the version that the new run gets, which knows the chosen tasks */
 export function planRerun(source: RunSnapshot, graph: DagGraph, chosen: readonly string[]): RerunPlan {
-  const anew = new Set([...chosen, ...reach(chosen, (id) => graph.downstream.get(id))]);
+  const anew = new Set([...chosen, ...reach(chosen, (id) => listBelow(graph, id))]);
   const instances = Map.groupBy(source.instances, ({ task_id }) => task_id);
   const taken = new Map<string, TakenOver>();
   for (const taskId of graph.order) {
     if (anew.has(taskId)) continue;
     // Below something that is executed anew, an old result would not belong to the run.
-    const isWhole = (graph.tasks.get(taskId)?.upstream ?? []).every((id) => taken.has(id));
-    const state = isWhole ? stateOf(instances.get(taskId)) : null;
+    const isWhole = listAbove(graph, taskId).every((id) => taken.has(id));
+    const state = isWhole && !graph.members.has(taskId) ? stateOf(instances.get(taskId)) : null;
     if (state) taken.set(taskId, state);
   }
   return { taken: [...taken.values()], executed: graph.order.filter((id) => !taken.has(id)) };
 }
 
-/** Mapped tasks are executed anew: their instances are made from arrays that the new run may change. */
+/** Mapped tasks and groups are executed anew: their instances are made from arrays that the new run may change. */
 function stateOf(instances: readonly InstanceSnapshot[] | undefined): TakenOver | null {
   const [only, ...others] = instances ?? [];
   if (!only || others.length > 0 || only.map_index !== -1) return null;

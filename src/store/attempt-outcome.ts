@@ -46,6 +46,8 @@ interface OpenAttempt {
   heartbeat_at: Date | null;
   /** It was cleared: whatever its end, it is executed anew. */
   restarting: boolean;
+  /** It may be wanted again, by a later expansion of its map. */
+  removed: boolean;
   stop_reason: string | null;
   dag_id: string;
   memory_limit: number | null;
@@ -82,7 +84,7 @@ export async function recordOutcomes(
       const { dag_run_id: run_id, task_id, map_index } = attempt;
       const source = { dag_id: graph.dag_id, run_id, task_id, map_index };
       const events = emitted.map((event) => ({ ...event, source }));
-      return { attempt, outcome, grown, after: after && sayGrowth(after, grown), events };
+      return { attempt, outcome, grown, after: after && sayGrowth(after, grown), events, quarantine };
     }),
   );
   if (decided.length === 0) return [];
@@ -99,6 +101,13 @@ export async function recordOutcomes(
   await moveInstances(
     tx,
     decided.flatMap(({ attempt, after }) => (after ? [{ id: attempt.task_instance_id, ...after }] : [])),
+    now,
+  );
+  await holdRemoved(
+    tx,
+    decided.flatMap(({ attempt, quarantine }) =>
+      attempt.removed && quarantine > 0 ? [{ id: attempt.task_instance_id, quarantine }] : [],
+    ),
     now,
   );
   await enqueueTaskCallbacks(
@@ -130,7 +139,8 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
     name: "lock_open_attempts",
     text: `
       select a.id as attempt_id, a.task_instance_id, t.task_id, t.map_index, r.dag_run_id, r.version_id, t.try_number, t.max_tries,
-        t.infrastructure_failures, a.heartbeat_at, a.stop_reason, t.state = 'restarting' as restarting, r.dag_id, a.memory_limit,
+        t.infrastructure_failures, a.heartbeat_at, a.stop_reason, t.state = 'restarting' as restarting,
+        t.state is not distinct from 'removed' and a.epoch = t.epoch as removed, r.dag_id, a.memory_limit,
         a.epoch = t.epoch and t.state in ('queued', 'running', 'restarting') as current
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id
       where a.id = any ($1::uuid[]) and a.outcome is null
@@ -186,5 +196,20 @@ async function moveInstances(
       moves.map((move) => move.retry_in),
       now,
     ],
+  });
+}
+
+/** Until their old workers must have stopped, nothing of them is launched, should they be expanded again. */
+async function holdRemoved(
+  tx: Queryable,
+  held: readonly { id: string; quarantine: number }[],
+  now: Date,
+): Promise<void> {
+  if (held.length === 0) return;
+  await tx.query({
+    name: "hold_removed",
+    text: `update task_instance t set retry_at = $3::timestamptz + h.seconds * interval '1 second'
+      from unnest($1::uuid[], $2::float8[]) as h (id, seconds) where t.id = h.id`,
+    values: [held.map(({ id }) => id), held.map(({ quarantine }) => quarantine), now],
   });
 }

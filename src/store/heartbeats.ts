@@ -16,7 +16,7 @@ export async function releaseQuarantine(db: Queryable, attemptId: string, now: D
     text: `
       update task_instance i set retry_at = $2 from attempt a
       where a.id = $1 and i.id = a.task_instance_id and i.epoch = a.epoch
-        and (i.state = 'restarting' or (i.state = 'up_for_retry' and i.same_try)) and a.outcome is not null and i.retry_at > $2`,
+        and (i.state in ('restarting', 'removed') or (i.state = 'up_for_retry' and i.same_try)) and a.outcome is not null and i.retry_at > $2`,
     values: [attemptId, new Date(now.getTime() + LEAVING_MS)],
   });
   if (rowCount > 0) await notifyWork(db, "queue", "advance");

@@ -12,7 +12,7 @@ import type { Database, Queryable } from "./database.ts";
 import { type NewEvent, recordEvents } from "./event-log.ts";
 import { countFinished, settleRun } from "./run-advance.ts";
 import { readUnblocked } from "./waiting-instances.ts";
-import { moveRunToVersion } from "./move-version.ts";
+import { layOutInstances, moveRunToVersion } from "./move-version.ts";
 import { lockRuns, readNewestVersion, type RunChoice } from "./run-snapshot.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -103,8 +103,11 @@ async function writeChanges(tx: Queryable, plans: readonly RunPlan[], now: Date)
   await tx.query({
     name: "write_changes",
     text: `
-      update task_instance t set state = c.state, max_tries = c.max_tries, reason = c.reason, counted = false,
-        retry_at = null, same_try = false,
+      update task_instance t set state = c.state, max_tries = c.max_tries, reason = c.reason,
+        -- Removed from their map they are nobody's upstream: nothing of them is to be counted.
+        counted = c.state is not distinct from 'removed' and t.map_index >= 0,
+        -- When the old worker must have stopped: the instance may be wanted again before.
+        retry_at = case when c.state = 'removed' and t.state = 'restarting' then t.retry_at end, same_try = false,
         infrastructure_failures = case when c.cleared then 0 else t.infrastructure_failures end,
         scheduled_at = case when c.cleared then null else t.scheduled_at end,
         queued_at = case when c.cleared then null else t.queued_at end,
@@ -136,8 +139,9 @@ function reasonOf({ to, reason }: InstanceChange): string | null {
 /** The run with its counters counted anew, moved on or ended as the plan says. */
 async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void> {
   const { run, move } = plan;
-  if (move) await moveRunToVersion(tx, run.id, move);
   const graph = move?.graph ?? run.graph;
+  if (move) await moveRunToVersion(tx, run.id, move.version_id);
+  if (move || plan.folded.length > 0) await layOutInstances(tx, run.id, graph);
   const locked = {
     id: run.id,
     version_id: move?.version_id ?? run.version_id,

@@ -189,6 +189,14 @@ async function insertInstances(
   { positions, labels, scheduled }: NewInstances,
   now: Date,
 ): Promise<void> {
+  // Their ends are written before or after this, in the order of those who write them.
+  await tx.query({
+    name: "lock_ending",
+    text: `select a.id from attempt a join task_instance t on t.id = a.task_instance_id
+      where t.run_id = $1 and t.task_id = any ($2) and t.map_index >= 0 and a.outcome is null
+      order by a.id for no key update of a, t`,
+    values: [runId, taskIds],
+  });
   await tx.query({
     name: "expand_instances",
     text: `
@@ -201,7 +209,12 @@ async function insertInstances(
         u.upstream_failed, u.upstream_upstream_failed, u.upstream_skipped, u.upstream_removed, u.setup_total,
         u.setup_success, u.setup_failed, u.setup_skipped, false, $6::timestamptz, i.positions::int[], i.label
       from unexpanded u cross join unnest($3::text[], $4::text[]) with ordinality as i (positions, label, number)
-      on conflict (run_id, task_id, map_index) do update set state = excluded.state, reason = null, retry_at = null,
+      on conflict (run_id, task_id, map_index) do update set
+        -- Of one whose old worker may still run, as of one that was cleared: two of them never run at once.
+        state = case when task_instance.retry_at > $7 or exists (
+            select from attempt a where a.task_instance_id = task_instance.id and a.outcome is null)
+          then 'restarting' else excluded.state end,
+        reason = null, retry_at = case when task_instance.retry_at > $7 then task_instance.retry_at end,
         max_tries = task_instance.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
         queued_at = null, start_date = null, end_date = null, lane_id = null, waits_for = null, counted = false, scheduled_at = excluded.scheduled_at, upstream_total = excluded.upstream_total,
         upstream_success = excluded.upstream_success, upstream_failed = excluded.upstream_failed,
@@ -217,6 +230,7 @@ async function insertInstances(
       labels,
       scheduled ? "scheduled" : null,
       scheduled ? now : null,
+      now,
     ],
   });
 }

@@ -1,19 +1,19 @@
-// Puts a run onto another version of its DAG: instances of tasks that it adds, and what all of them wait for now.
+// Puts a run onto another version of its DAG, and lays its instances out anew: one for each task that has none, of added tasks
+// and of those that are to be expanded again, and what all of them wait for now.
 
 import type { DagGraph } from "../core/graph.ts";
 import { planTotals } from "../core/mapping.ts";
 import type { Queryable } from "./database.ts";
 
-export async function moveRunToVersion(
-  tx: Queryable,
-  runId: number,
-  { version_id, graph }: { version_id: number; graph: DagGraph },
-): Promise<void> {
+export async function moveRunToVersion(tx: Queryable, runId: number, versionId: number): Promise<void> {
   await tx.query({
     name: "move_run",
     text: "update dag_run set version_id = $2 where id = $1",
-    values: [runId, version_id],
+    values: [runId, versionId],
   });
+}
+
+export async function layOutInstances(tx: Queryable, runId: number, graph: DagGraph): Promise<void> {
   const { rows } = await tx.query<{ task_id: string; length: number }>({
     name: "count_expanded",
     text: `select task_id, count(*) as length from task_instance
@@ -26,14 +26,15 @@ export async function moveRunToVersion(
     return task ? [{ ...total, max_tries: task.retries + 1 }] : [];
   });
   await tx.query({
-    name: "add_instances_of_version",
+    name: "add_missing_instances",
     text: `
       insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
         upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed,
         setup_total, counted)
       select $1, task.task_id, -1, null, 0, task.max_tries, 0, 0, 0, 0, 0, 0, 0, 0, 0, false
       from unnest($2::text[], $3::int[]) as task (task_id, max_tries)
-      where not exists (select from task_instance known where known.run_id = $1 and known.task_id = task.task_id)`,
+      where not exists (select from task_instance known where known.run_id = $1 and known.task_id = task.task_id
+        and (known.map_index = -1 or known.state is distinct from 'removed'))`,
     values: [runId, tasks.map(({ task_id }) => task_id), tasks.map(({ max_tries }) => max_tries)],
   });
   await tx.query({

@@ -80,17 +80,24 @@ async function findFaults(run: Run): Promise<unknown[]> {
   const { rows } = await store.db.query({
     text: `
       with edge as (
-        select t ->> 'task_id' as task_id, u as upstream from dag_run r join dag_version v on v.id = r.version_id,
+        select t ->> 'task_id' as task_id, u as upstream, t ->> 'group' is not null and t ->> 'group' = (
+            select o ->> 'group' from jsonb_array_elements(v.definition -> 'tasks') o where o ->> 'task_id' = u) as is_same
+        from dag_run r join dag_version v on v.id = r.version_id,
           jsonb_array_elements(v.definition -> 'tasks') t, jsonb_array_elements_text(t -> 'upstream') u where r.id = $1),
       truth as (
-        select e.task_id, count(*) filter (where u.state = 'success') as success, count(*) filter (where u.state = 'failed') as failed,
-          count(*) filter (where u.state = 'upstream_failed') as upstream_failed, count(*) filter (where u.state = 'skipped') as skipped,
-          count(*) filter (where u.state = 'removed') as removed
-        from edge e join task_instance u on u.run_id = $1 and u.task_id = e.upstream and u.counted
-          and u.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed') group by e.task_id)
-      select i.task_id from task_instance i left join truth using (task_id) where i.run_id = $1 and i.state is distinct from 'removed'
-        and (i.upstream_success, i.upstream_failed, i.upstream_upstream_failed, i.upstream_skipped, i.upstream_removed)
-        is distinct from (coalesce(truth.success, 0), coalesce(truth.failed, 0), coalesce(truth.upstream_failed, 0), coalesce(truth.skipped, 0), coalesce(truth.removed, 0))
+        select i.id, count(u.id) as total, count(*) filter (where u.counted and u.state = 'success') as success, count(*) filter (where u.counted and u.state = 'failed') as failed,
+          count(*) filter (where u.counted and u.state = 'upstream_failed') as upstream_failed, count(*) filter (where u.counted and u.state = 'skipped') as skipped,
+          count(*) filter (where u.counted and u.state = 'removed') as removed
+        from task_instance i join edge e using (task_id) join task_instance u on u.run_id = $1 and u.task_id = e.upstream
+          and (u.map_index < 0 or u.state is distinct from 'removed') and (not is_same or u.map_index = i.map_index)
+        where i.run_id = $1 group by i.id)
+      select i.task_id from task_instance i left join truth using (id) where i.run_id = $1 and i.state is distinct from 'removed'
+        and (i.upstream_total, i.upstream_success, i.upstream_failed, i.upstream_upstream_failed, i.upstream_skipped, i.upstream_removed)
+        is distinct from (coalesce(truth.total, 0), coalesce(truth.success, 0), coalesce(truth.failed, 0), coalesce(truth.upstream_failed, 0), coalesce(truth.skipped, 0), coalesce(truth.removed, 0))
+      union all
+      -- A task has an unexpanded instance or others, never both and never none.
+      select task_id from task_instance where run_id = $1 group by task_id
+        having (count(*) filter (where map_index < 0) > 0) = (count(*) filter (where map_index >= 0 and state is distinct from 'removed') > 0)
       union all
       select 'unfinished' from dag_run r where id = $1 and unfinished <> (
         select count(*) from task_instance where run_id = r.id
