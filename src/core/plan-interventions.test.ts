@@ -94,7 +94,9 @@ describe("clearing", () => {
     const run = runOf([instanceOf("a", "success"), ...mapped, instanceOf("c", "success")]);
     const plan = planClear(run, { ...REQUEST, tasks: [{ task_id: "b", map_index: 1 }], downstream: true });
     expect(plan.changes.map(({ id }) => id)).toEqual(["b1", "c-1"]);
-    expect(planClear(run, REQUEST).changes.map(({ id }) => id)).toEqual(["b0", "b1", "b2"]);
+    const whole = planClear(run, REQUEST);
+    expect(whole.changes.map(({ id, to }) => [id, to])).toEqual([0, 1, 2].map((index) => [`b${index}`, "removed"]));
+    expect([plan.folded, whole.folded]).toEqual([[], ["b"]]);
   });
 
   it("at a newer version removes what vanished, adds what is new, and revives what is back", () => {
