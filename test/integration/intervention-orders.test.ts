@@ -75,14 +75,23 @@ describe("interventions in any order", () => {
         }),
         fc.array(mostly, { minLength: 8, maxLength: 8 }),
         fc.array(fc.nat(3), { minLength: 4, maxLength: 4 }),
-        fc.array(step, { maxLength: 30 }),
-        async (rules, ends, lengths, steps) => {
+        // Most changes meet maps that are expanded, and are worked on before the next.
+        fc.array(fc.oneof(step, step, fc.record({ do: fc.constantFrom("work", "clear"), at: fc.nat(7) })), {
+          minLength: 6,
+          maxLength: 24,
+        }),
+        fc.nat(4),
+        async (rules, ends, lengths, steps, before) => {
           let [ended, listed] = [0, 0];
-          await play(mappedTasks(rules), steps, (taskId) => {
-            if (taskId !== "rows") return { kind: ends[(ended += 1) % ends.length] ?? "success" };
-            const length = lengths[(listed += 1) % lengths.length] ?? 0;
-            return { kind: "success", result: Array.from({ length }, (_, index) => index) };
-          });
+          await play(
+            mappedTasks(rules),
+            [...Array.from({ length: before }, () => ({ do: "work" as const, at: 0 })), ...steps],
+            (taskId) => {
+              if (taskId !== "rows") return { kind: ends[(ended += 1) % ends.length] ?? "success" };
+              const length = lengths[(listed += 1) % lengths.length] ?? 0;
+              return { kind: "success", result: Array.from({ length }, (_, index) => index) };
+            },
+          );
         },
       ),
       { numRuns: 80 },
