@@ -153,6 +153,14 @@ const CASES: [Cause, Change, string][] = [
   [
     "retry",
     {
+      instance: { state: "up_for_retry", retry_at: at(25) },
+      attempt: { state: "finished", outcome: "out_of_memory", outcome_reason: "Limit of 2Gi", memory_peak: 2 ** 30 },
+    },
+    'Task "load" is tried again at 2026-03-01T12:00:25Z (in 25 s), as try 2 of 3, because try 1 failed: Limit of 2Gi; its last known peak was 1Gi.',
+  ],
+  [
+    "retry",
+    {
       instance: { state: "up_for_retry", retry_at: at(5), same_try: true, infrastructure_failures: 1 },
       attempt: { state: "finished", outcome: "drained", outcome_reason: "Node n1 was drained" },
     },

@@ -38,6 +38,7 @@ export const ATTEMPT: AttemptSituation = {
   started_at: null,
   heartbeat_at: null,
   finished_at: null,
+  memory_peak: null,
   waiting_kind: null,
   waiting_reason: null,
   waiting_since: null,

@@ -128,6 +128,8 @@ export interface AttemptSituation {
   started_at: Date | null;
   heartbeat_at: Date | null;
   finished_at: Date | null;
+  /** Bytes. */
+  memory_peak: number | null;
   waiting_kind: WaitingKind | null;
   waiting_reason: string | null;
   waiting_since: Date | null;

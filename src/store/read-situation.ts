@@ -185,7 +185,7 @@ async function readAttempt(db: Queryable, attemptId: string): Promise<AttemptSit
       select state, executor, namespace, pod_name, hostname, claimed_by, claimed_until, launch_failures, launch_after,
         queued_at, launched_at, pod_scheduled_at, image_pulled_at, container_started_at, started_at, heartbeat_at,
         finished_at, waiting_kind, waiting_reason, waiting_since, last_event, last_event_at, stop_reason, stop_requested_at, outcome, outcome_reason,
-        exit_code, error
+        exit_code, error, memory_peak
       from attempt where id = $1`,
     values: [attemptId],
   });
