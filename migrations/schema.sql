@@ -91,6 +91,7 @@ create table attempt (
   last_event_at timestamp with time zone,
   events_asked_at timestamp with time zone,
   log_key text,
+  memory_peak bigint,
   constraint attempt_pkey PRIMARY KEY (id),
   constraint attempt_task_instance_id_epoch_key UNIQUE (task_instance_id, epoch),
   constraint attempt_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE,

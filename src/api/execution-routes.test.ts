@@ -93,6 +93,31 @@ test("heartbeats keep their token until half of its life is over, and pass on th
   expect((await beat(renewed.token)).stop).toBe("marked failed");
 });
 
+test("a container's memory peak comes with heartbeats and the end, and never falls", async () => {
+  await fixture.db.query({ text: "update attempt set executor = 'kubernetes' where id = $1", values: [attemptId] });
+  const { token, wants_memory_peak } = await start();
+  expect(wants_memory_peak).toBe(true);
+  const shown = async () => (await fixture.get(`${instanceUrl()}/tries/1`, tryAnswer)).attempts[0]?.memory_peak;
+  expect(await shown()).toBeNull();
+  const beat = async (payload?: JsonObject) => (await send("PUT", "heartbeat", token, payload)).statusCode;
+  expect([await beat({ memory_peak: 5_000_000_000 }), await shown()]).toEqual([200, 5_000_000_000]);
+  expect([await beat(), await shown()]).toEqual([200, 5_000_000_000]);
+  expect([await beat({ memory_peak: 7, of_a_later_release: 1 }), await shown()]).toEqual([200, 5_000_000_000]);
+  await send("POST", "finish", token, { state: "success", result: null, memory_peak: 6_000_000_000 });
+  expect(await shown()).toBe(6_000_000_000);
+});
+
+test("a worker that shares its memory's count with others is not asked for a peak", async () => {
+  expect(await start()).not.toHaveProperty("wants_memory_peak");
+});
+
+test("an end without a peak leaves that of the last heartbeat", async () => {
+  const { token } = await start();
+  await send("PUT", "heartbeat", token, { memory_peak: 42 });
+  await send("POST", "finish", token, { state: "skipped", reason: "no" });
+  expect((await fixture.get(`${instanceUrl()}/tries/1`, tryAnswer)).attempts).toMatchObject([{ memory_peak: 42 }]);
+});
+
 test("an attempt that was replaced is refused everywhere", async () => {
   const { token } = await start();
   await queueAttempt(fixture, { dag_id: "etl", dag_run_id: runId, task_id: "first", epoch: 2 });

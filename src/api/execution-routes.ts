@@ -7,6 +7,7 @@ import {
   finishRequest,
   type FinishRequest,
   type HeartbeatAnswer,
+  heartbeatRequest,
   logRequest,
   MAX_RESULT_BYTES,
   resultRequest,
@@ -59,6 +60,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
         inputs: started.inputs,
         params: started.params,
         ...(started.asset_events.length > 0 && { asset_events: started.asset_events }),
+        ...(started.own_container && { wants_memory_peak: true as const }),
         ...(await readTaskSecrets(db, options.sealer, started)),
         bundle: { hash: started.bundle.hash, code: started.bundle.code },
       };
@@ -69,10 +71,11 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
 
   app.put(
     "/attempts/:attempt_id/heartbeat",
-    { schema: { hide, params: attemptPath } },
+    { schema: { hide, params: attemptPath, body: heartbeatRequest } },
     async (request): Promise<HeartbeatAnswer> => {
       const attempt = await requireAttempt(request, request.params.attempt_id, "execution");
-      const { stop } = await recordHeartbeat(db, attempt, clock.now()).catch(async (error: unknown) => {
+      const seen = { ...attempt, memory_peak: request.body?.memory_peak ?? null };
+      const { stop } = await recordHeartbeat(db, seen, clock.now()).catch(async (error: unknown) => {
         if (isFailure(error, "attempt_stale")) await releaseQuarantine(db, attempt.attempt_id, clock.now());
         throw error;
       });
@@ -103,7 +106,7 @@ export function addExecutionRoutes(app: ApiServer, options: ApiOptions): void {
       await finishAttempt(
         db,
         options.rules,
-        { attempt_id: attempt.attempt_id, epoch: attempt.epoch },
+        { attempt_id: attempt.attempt_id, epoch: attempt.epoch, memory_peak: report.memory_peak ?? null },
         outcome,
         result,
         clock.now(),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { problem } from "../contract/rest.ts";
 import { explanationAnswer } from "../contract/rest-explain.ts";
+import { learnMemory } from "../store/memory-floors.ts";
 import { recordProcess } from "../store/processes.ts";
 import {
   type ApiFixture,
@@ -20,7 +21,7 @@ beforeAll(async () => {
   fixture = await openApiFixture();
   const tasks = [
     makeTask("extract"),
-    makeTask("fetch"),
+    makeTask("fetch", { memory_growth: { factor: 2, max: "1Gi" } }),
     makeTask("clean", { upstream: ["extract"] }),
     makeTask("load", { upstream: ["clean", "fetch"] }),
   ];
@@ -147,6 +148,27 @@ test("an attempt from its launch to its end, with its timeline and its last erro
     "line 8",
     "line 9",
   ]);
+});
+
+test("the memory that a waiting attempt was given, and why", async () => {
+  await triggerRun(fixture, "etl", "memory");
+  await setRun("memory", "running");
+  const id = await queueAttempt(fixture, { dag_id: "etl", dag_run_id: "memory", task_id: "fetch" });
+  expect(await explain("memory", "fetch")).toMatchObject({ memory_limit: null, memory_peak: null });
+  const Mi = 2 ** 20;
+  await learnMemory(
+    fixture.db,
+    [{ dag_id: "etl", task_id: "fetch", killed_at: BigInt(256 * Mi), floor: BigInt(512 * Mi) }],
+    START,
+  );
+  await fixture.db.query({
+    text: `update attempt set state = 'launched', waiting_kind = 'unschedulable', waiting_reason = 'no node', memory_limit = $2
+      where id = $1`,
+    values: [id, 512 * Mi],
+  });
+  const { sentence, memory_limit } = await explain("memory", "fetch");
+  expect(memory_limit).toBe(512 * Mi);
+  expect(sentence).toContain("it was given 512Mi of memory, because 256Mi was not enough; free or add nodes");
 });
 
 test("what does not exist is 404", async () => {

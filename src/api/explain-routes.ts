@@ -66,6 +66,8 @@ function presentExplanation(rows: SituationRows, situation: Situation, now: Date
     infrastructure_budget: situation.limits.infrastructure_budget,
     retry_at: isoOf(instance.retry_at),
     timeline: attempt === null ? [] : traceAttempt(attempt).map(({ event, at }) => ({ event, at: at.toISOString() })),
+    memory_limit: attempt?.memory_limit ?? null,
+    memory_peak: attempt?.memory_peak ?? null,
     last_lines: rows.log.map(({ timestamp, level, event }) => ({ timestamp: timestamp.toISOString(), level, event })),
   };
 }

@@ -123,6 +123,8 @@ function presentAttempt(row: AttemptRow): AttemptAnswer {
     pod_uid: row.pod_uid,
     hostname: row.hostname,
     launch_failures: row.launch_failures,
+    memory_limit: row.memory_limit,
+    memory_peak: row.memory_peak,
     waiting: waits
       ? { kind: row.waiting_kind ?? "starting", reason: row.waiting_reason ?? "", since: isoOf(row.waiting_since) }
       : null,

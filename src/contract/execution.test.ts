@@ -2,11 +2,19 @@
 // this API, and this release's workers to its API. They are never edited; a release that must break one gets /execution/v2.
 
 import { describe, expect, it } from "vitest";
-import { finishRequest, heartbeatAnswer, logRequest, startAnswer, startRequest } from "./execution.ts";
+import {
+  finishRequest,
+  heartbeatAnswer,
+  heartbeatRequest,
+  logRequest,
+  startAnswer,
+  startRequest,
+} from "./execution.ts";
 import { EXECUTION_PREFIX, WORKER_ENVIRONMENT, WORKER_EXIT } from "./worker-process.ts";
 
 const REQUESTS = [
   ["start", startRequest, { worker_id: "0f7c1f3e-6d0c-4c3e-9d3b-0a5f6b7c8d9e", hostname: "etl-load-1", pid: 1 }],
+  ["heartbeat", heartbeatRequest, null],
   ["logs", logRequest, { lines: [{ seq: 0, timestamp: "2026-11-21T10:00:00.000Z", level: "info", event: "begins" }] }],
   ["finish: success", finishRequest, { state: "success", result: { rows: 3 } }],
   ["finish: no result", finishRequest, { state: "success", result: null }],

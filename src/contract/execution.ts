@@ -75,12 +75,19 @@ export const startAnswer = z.strictObject({
   masked: z.array(z.string()).exactOptional(),
   /** Of a run that assets started; absent: none. */
   asset_events: z.array(consumedEvent).exactOptional(),
+  /** The process has a container of its own: the API wants to know its memory's peak. Absent: do not send it. */
+  wants_memory_peak: z.literal(true).exactOptional(),
   /** CommonJS text that exports the DAG; see dags/bundle.ts. */
   bundle: z.strictObject({ hash: z.string(), code: z.string() }),
 });
 export type StartAnswer = z.infer<typeof startAnswer>;
 
-/** PUT /attempts/{attempt_id}/heartbeat */
+/** Bytes that the worker's container has used at most. Absent: not known, not wanted, or the worker is of an earlier release. */
+const memoryPeak = { memory_peak: z.int().min(0).exactOptional() };
+
+/** PUT /attempts/{attempt_id}/heartbeat. May be absent, and not strict: a heartbeat that is refused would end its task. */
+export const heartbeatRequest = z.object(memoryPeak).nullish();
+
 export const heartbeatAnswer = z.strictObject({
   token: z.string(),
   /** Set when the attempt has to end: the reason for the task's AbortSignal. */
@@ -112,8 +119,9 @@ export const finishRequest = z.discriminatedUnion("state", [
     result: json,
     /** What the task emitted; absent: nothing. */
     asset_events: z.array(emittedEvent).max(MAX_EMITTED_EVENTS).exactOptional(),
+    ...memoryPeak,
   }),
-  z.strictObject({ state: z.literal("skipped"), reason: z.string().max(4_096) }),
+  z.strictObject({ state: z.literal("skipped"), reason: z.string().max(4_096), ...memoryPeak }),
   z.strictObject({
     state: z.literal("failed"),
     kind: z.enum(["task_failed", "timed_out", "cancelled"]),
@@ -125,6 +133,7 @@ export const finishRequest = z.discriminatedUnion("state", [
       message: z.string().max(16_384),
       stack: z.string().max(65_536).nullable(),
     }),
+    ...memoryPeak,
   }),
 ]);
 export type FinishRequest = z.infer<typeof finishRequest>;

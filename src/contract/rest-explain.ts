@@ -38,6 +38,10 @@ export const explanationAnswer = z
     retry_at: instant.nullable(),
     /** The newest attempt's way, in the order of happening; what was not reached, or not seen, is left out. */
     timeline: z.array(timelineEvent),
+    /** Bytes that the newest attempt's main container is limited to, with what its task has learned to need; null: none, or not seen yet. */
+    memory_limit: z.int().nullable(),
+    /** Bytes that the newest attempt's container used at most, as of its last heartbeat or its end; null: not known. */
+    memory_peak: z.int().nullable(),
     /** The last errors in the newest attempt's log, or its last lines when there are none. */
     last_lines: z.array(z.object({ timestamp: instant, level: z.string(), event: z.string() })),
   })

@@ -135,6 +135,10 @@ export const attemptAnswer = z
     pod_uid: z.string().nullable(),
     hostname: z.string().nullable(),
     launch_failures: z.int(),
+    /** Bytes that its pod's main container is limited to, with what its task has learned to need; null: none, or not seen yet. */
+    memory_limit: z.int().nullable(),
+    /** Bytes that its worker's container used at most, as of its last heartbeat or its end; null: not known. */
+    memory_peak: z.int().nullable(),
     /** Why its pod does not run yet. */
     waiting: z.object({ kind: z.enum(WAITING_KINDS), reason: z.string(), since: instant.nullable() }).nullable(),
     stop_reason: z.string().nullable(),

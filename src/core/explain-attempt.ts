@@ -1,5 +1,6 @@
 // An attempt under way: queued for launch, launching, a pod that does not run yet, a worker that runs.
 
+import { sayGrownMemory } from "./explain-memory.ts";
 import { explainNoScheduler } from "./explain-waiting.ts";
 import { clause, sayDue, sayInstant, saySeconds, saySince, secondsBetween, sentence } from "./phrase.ts";
 import { type AttemptSituation, type Cause, type Explanation, nameTask, type Situation } from "./situation.ts";
@@ -62,6 +63,7 @@ function explainLaunched(task: string, attempt: AttemptSituation, now: Date): Ex
       return say(
         "unschedulable",
         `${task} waits${since} for a node for ${where}: ${why}${event}`,
+        sayGrownMemory(attempt),
         "free or add nodes, or let the task's pod ask for less",
       );
     case "image":
@@ -131,5 +133,6 @@ function explainRunning({ instance, limits }: Situation, attempt: AttemptSituati
   return say(
     "running",
     `${task} runs${host} ${saySince(started, now)}, ${tries}; its last heartbeat came ${saySeconds(silence)} ago`,
+    sayGrownMemory(attempt),
   );
 }

@@ -141,3 +141,15 @@ test("a reason of many lines or without end stays one sentence", () => {
   expect(sentence).toContain(": Error: a at b; xxx");
   expect(sentence.length).toBeLessThan(800);
 });
+
+test("an out-of-memory kill says the last known peak, other ends do not", () => {
+  const say = (outcome: "out_of_memory" | "task_failed") =>
+    explainInstance(
+      makeSituation(
+        failed({ outcome, outcome_reason: "it reached its memory limit of 128Mi", memory_peak: 101_711_871 }),
+      ),
+      NOW,
+    ).sentence;
+  expect(say("out_of_memory")).toContain(": it reached its memory limit of 128Mi; its last known peak was 97Mi; give");
+  expect(say("task_failed")).not.toContain("peak");
+});

@@ -4,6 +4,7 @@ import { describeGroups } from "./explain-waiting.ts";
 import { isByPerson } from "./intervention.ts";
 import { clause, listNames, sayInstant, saySeconds, secondsBetween, sentence } from "./phrase.ts";
 import type { OutcomeKind } from "./outcome.ts";
+import { sayMemoryPeak } from "./explain-memory.ts";
 import { type AttemptSituation, type Explanation, nameTask, type Situation } from "./situation.ts";
 import type { FinishedTaskState } from "./states.ts";
 
@@ -87,6 +88,7 @@ function explainFailure(situation: Situation, attempt: AttemptSituation | null):
     cause: outcome,
     sentence: sentence(
       `${nameTask(instance)} failed ${tried} (${name}${code})${sayTime(situation)}: ${reason}${error}`,
+      sayMemoryPeak(attempt),
       event,
       quoteLog(situation, `${reason} ${message}`),
       advice,

@@ -1,5 +1,6 @@
 // Instances without an attempt under way: why none has been made yet.
 
+import { sayMemoryPeak } from "./explain-memory.ts";
 import { clause, sayDue, sayInstant, saySeconds, secondsBetween, sentence } from "./phrase.ts";
 import { type Explanation, nameTask, type Situation, type UpstreamGroup } from "./situation.ts";
 import { isFinishedTaskState } from "./states.ts";
@@ -152,7 +153,7 @@ export function explainRetry(situation: Situation, now: Date): Explanation {
   const how = instance.same_try
     ? `${nameTask(instance)} starts again ${due} without spending a retry, after fault ${instance.infrastructure_failures} of the ${limits.infrastructure_budget} that the cluster may cause`
     : `${nameTask(instance)} is tried again ${due}, as try ${instance.try_number + 1} of ${instance.max_tries}, because try ${instance.try_number} failed`;
-  return { cause: "retry", sentence: sentence(`${how}: ${why}`) };
+  return { cause: "retry", sentence: sentence(`${how}: ${why}`, attempt && sayMemoryPeak(attempt)) };
 }
 
 /** Waits without a pod; its reason says for what, and when it is looked at next or who must answer. */

@@ -153,6 +153,14 @@ const CASES: [Cause, Change, string][] = [
   [
     "retry",
     {
+      instance: { state: "up_for_retry", retry_at: at(25) },
+      attempt: { state: "finished", outcome: "out_of_memory", outcome_reason: "Limit of 2Gi", memory_peak: 2 ** 30 },
+    },
+    'Task "load" is tried again at 2026-03-01T12:00:25Z (in 25 s), as try 2 of 3, because try 1 failed: Limit of 2Gi; its last known peak was 1Gi.',
+  ],
+  [
+    "retry",
+    {
       instance: { state: "up_for_retry", retry_at: at(5), same_try: true, infrastructure_failures: 1 },
       attempt: { state: "finished", outcome: "drained", outcome_reason: "Node n1 was drained" },
     },
@@ -286,4 +294,21 @@ test("the timeline has what was reached, in order", () => {
     { event: "started", at: at(-40) },
     { event: "finished", at: at(-1) },
   ]);
+});
+
+test.each([
+  ["what it was given and why", 512, 512, 256, "; it was given 512Mi of memory, because 256Mi was not enough."],
+  ["nothing of what was learned after its launch", 256, 512, 256, null],
+  ["nothing where its pod asks for more anyway", 1024, 512, 256, null],
+  ["nothing where the cap is below what was not enough", 200, 200, 256, null],
+  ["nothing where its task does not grow", 512, null, 256, null],
+  ["nothing before its pod was seen", null, 512, 256, null],
+])("a running attempt says %s", (_, limit, floor, killedAt, expected) => {
+  const bytes = (mebibytes: number | null) => (mebibytes === null ? null : mebibytes * 2 ** 20);
+  const memory = { memory_limit: bytes(limit), memory_floor: bytes(floor), memory_killed_at: bytes(killedAt) };
+  const attempt = { state: "running" as const, started_at: at(-30), heartbeat_at: at(-1), ...memory };
+  const { sentence } = explainInstance(makeSituation({ instance: { state: "running" }, attempt }), NOW);
+  expect(sentence).toContain('Task "load" runs');
+  if (expected === null) expect(sentence).not.toContain("memory");
+  else expect(sentence).toContain(expected);
 });

@@ -3,11 +3,10 @@
 
 import type { MemoryGrowth } from "./definition.ts";
 import type { JsonObject } from "./json.ts";
-import { formatBytes, parseQuantity } from "./quantity.ts";
+import { formatBytes, parseQuantity, wholeMebibytes } from "./quantity.ts";
 
 // A factor is a decimal fraction; thousandths are fine enough, and whole numbers are exact.
 const GRAIN = 1_000;
-const MEBIBYTE = 1024n * 1024n;
 
 /**
  * The limit for the attempts after one that was killed at `limit`; null: it cannot grow any more.
@@ -17,7 +16,7 @@ export function growLimit(growth: MemoryGrowth, limit: bigint): bigint | null {
   const max = parseQuantity(growth.max);
   if (max === null || limit >= max) return null;
   const exact = (limit * BigInt(Math.round(growth.factor * GRAIN)) + BigInt(GRAIN - 1)) / BigInt(GRAIN);
-  const grown = ((exact + MEBIBYTE - 1n) / MEBIBYTE) * MEBIBYTE;
+  const grown = wholeMebibytes(exact);
   return grown < max ? grown : max;
 }
 

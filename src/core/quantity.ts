@@ -36,6 +36,13 @@ export function parseQuantity(text: string): bigint | null {
   return (above + below - 1n) / below;
 }
 
+const MEBIBYTE = 1024n * 1024n;
+
+/** Rounded up, so that it can be read. */
+export function wholeMebibytes(bytes: bigint): bigint {
+  return ((bytes + MEBIBYTE - 1n) / MEBIBYTE) * MEBIBYTE;
+}
+
 /** As Kubernetes would write it: "384Mi"; what is no whole number of Ki is written as bytes. */
 export function formatBytes(bytes: bigint): string {
   const units = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];

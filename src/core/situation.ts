@@ -128,6 +128,12 @@ export interface AttemptSituation {
   started_at: Date | null;
   heartbeat_at: Date | null;
   finished_at: Date | null;
+  /** Bytes. The limit is what its pod was given, the floor what its task has learned to need, where the task may grow. */
+  memory_peak: number | null;
+  memory_limit: number | null;
+  memory_floor: number | null;
+  /** The limit at which the last attempt was killed that the floor was learned from. */
+  memory_killed_at: number | null;
   waiting_kind: WaitingKind | null;
   waiting_reason: string | null;
   waiting_since: Date | null;

@@ -15,7 +15,7 @@ import { saveResults } from "./task-results.ts";
 export async function finishAttempt(
   db: Database,
   rules: OutcomeRules,
-  attempt: { attempt_id: string; epoch: number },
+  attempt: { attempt_id: string; epoch: number; memory_peak?: number | null },
   outcome: Outcome,
   result: Json | undefined,
   now: Date,
@@ -26,7 +26,15 @@ export async function finishAttempt(
       await recordOutcomes(
         tx,
         rules,
-        [{ attempt_id: attempt.attempt_id, outcome, process_ended: true, asset_events: assetEvents }],
+        [
+          {
+            attempt_id: attempt.attempt_id,
+            outcome,
+            process_ended: true,
+            asset_events: assetEvents,
+            memory_peak: attempt.memory_peak ?? null,
+          },
+        ],
         now,
       )
     )[0];

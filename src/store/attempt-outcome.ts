@@ -30,6 +30,8 @@ export interface AttemptEnd {
   process_ended: boolean;
   /** What its worker emitted, of outlets of its task; each other outlet of a success has one event without data. */
   asset_events?: readonly EmittedEvent[];
+  /** Bytes, as its worker says at its end. */
+  memory_peak?: number | null;
 }
 
 interface OpenAttempt {
@@ -84,7 +86,8 @@ export async function recordOutcomes(
       const { dag_run_id: run_id, task_id, map_index } = attempt;
       const source = { dag_id: graph.dag_id, run_id, task_id, map_index };
       const events = emitted.map((event) => ({ ...event, source }));
-      return { attempt, outcome, grown, after: after && sayGrowth(after, grown), events, quarantine };
+      const { memory_peak = null } = end;
+      return { attempt, outcome, memory_peak, grown, after: after && sayGrowth(after, grown), events, quarantine };
     }),
   );
   if (decided.length === 0) return [];
@@ -95,7 +98,7 @@ export async function recordOutcomes(
   );
   await closeAttempts(
     tx,
-    decided.map(({ attempt, outcome }) => ({ attempt_id: attempt.attempt_id, outcome })),
+    decided.map(({ attempt, outcome, memory_peak }) => ({ attempt_id: attempt.attempt_id, outcome, memory_peak })),
     now,
   );
   await moveInstances(
@@ -152,16 +155,17 @@ async function lockOpenAttempts(tx: Queryable, ends: readonly AttemptEnd[]): Pro
 
 async function closeAttempts(
   tx: Queryable,
-  ends: readonly Omit<AttemptEnd, "process_ended">[],
+  ends: readonly Pick<AttemptEnd, "attempt_id" | "outcome" | "memory_peak">[],
   now: Date,
 ): Promise<void> {
   await tx.query({
     name: "close_attempts",
     text: `
       update attempt a set state = 'finished', finished_at = $6::timestamptz, outcome = e.outcome, outcome_reason = e.reason,
-        exit_code = e.exit_code, error = e.error::jsonb, waiting_kind = null, waiting_reason = null, waiting_since = null,
+        exit_code = e.exit_code, error = e.error::jsonb, memory_peak = greatest(a.memory_peak, e.memory_peak), waiting_kind = null, waiting_reason = null, waiting_since = null,
         cleaned_at = coalesce(a.cleaned_at, case when a.pod_gone_at is not null then $6::timestamptz end), claimed_until = null
-      from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[]) as e (id, outcome, reason, exit_code, error)
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $7::bigint[])
+        as e (id, outcome, reason, exit_code, error, memory_peak)
       where a.id = e.id`,
     values: [
       ends.map((end) => end.attempt_id),
@@ -170,6 +174,7 @@ async function closeAttempts(
       ends.map((end) => end.outcome.exit_code),
       ends.map((end) => (end.outcome.error === null ? null : JSON.stringify(end.outcome.error))),
       now,
+      ends.map((end) => end.memory_peak ?? null),
     ],
   });
 }

@@ -18,6 +18,8 @@ export interface StartedAttempt {
   inputs: JsonObject;
   params: JsonObject;
   execution_timeout: number | null;
+  /** What the kernel counts for its process is of this attempt alone. */
+  own_container: boolean;
   asset_events: ConsumedEvent[];
   /** Names of what it is to be given. */
   variables: readonly string[];
@@ -37,6 +39,7 @@ interface StartedRow extends RunRow, Reader {
   try_number: number;
   max_tries: number;
   version_id: number;
+  executor: string;
 }
 
 /** Errors: attempt_stale. A repeat by the same worker gets the same answer. */
@@ -55,13 +58,14 @@ export async function startAttempt(
         from task_instance t
         where a.id = $1 and t.id = a.task_instance_id and a.epoch = t.epoch and t.state in ('queued', 'running')
           and a.outcome is null and a.stop_requested_at is null and (a.worker_id is null or a.worker_id = $2)
-        returning a.task_instance_id, a.epoch, a.try_number),
+        returning a.task_instance_id, a.epoch, a.try_number, a.executor),
       instance as (
         update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, $4)
         from started s where t.id = s.task_instance_id
-        returning t.run_id, t.task_id, t.map_index, t.map_positions, t.max_tries, s.epoch, s.try_number)
+        returning t.run_id, t.task_id, t.map_index, t.map_positions, t.max_tries, s.epoch, s.try_number, s.executor)
       select i.epoch, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, i.task_id, i.map_index, i.map_positions,
-        i.try_number, i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id
+        i.try_number, i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id,
+        i.executor
       from instance i join dag_run r on r.id = i.run_id`,
     values: [worker.attempt_id, worker.worker_id, worker.hostname, now],
   });
@@ -94,6 +98,7 @@ export async function startAttempt(
     params: row.params,
     asset_events,
     execution_timeout: task.execution_timeout,
+    own_container: row.executor === "kubernetes",
     variables: task.variables ?? [],
     connections: task.connections ?? [],
     bundle: { hash: version.bundle_hash, code: bundle.code },

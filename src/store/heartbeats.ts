@@ -25,17 +25,17 @@ export async function releaseQuarantine(db: Queryable, attemptId: string, now: D
 /** Errors: attempt_stale, when the attempt has ended, has not started, or is not the newest of its instance. */
 export async function recordHeartbeat(
   db: Queryable,
-  attempt: { attempt_id: string; epoch: number },
+  attempt: { attempt_id: string; epoch: number; memory_peak?: number | null },
   now: Date,
 ): Promise<{ stop: string | null }> {
   const { rows } = await db.query<{ stop_reason: string | null }>({
     name: "record_heartbeat",
     text: `
-      update attempt a set heartbeat_at = $3 from task_instance i
+      update attempt a set heartbeat_at = $3, memory_peak = greatest(a.memory_peak, $4) from task_instance i
       where a.id = $1 and a.epoch = $2 and a.state = 'running' and a.outcome is null
         and i.id = a.task_instance_id and i.epoch = a.epoch
       returning a.stop_reason`,
-    values: [attempt.attempt_id, attempt.epoch, now],
+    values: [attempt.attempt_id, attempt.epoch, now, attempt.memory_peak ?? null],
   });
   const row = rows[0];
   if (!row)

@@ -25,6 +25,9 @@ export interface AttemptRow {
   heartbeat_at: Date | null;
   finished_at: Date | null;
   pod_gone_at: Date | null;
+  /** Bytes. */
+  memory_limit: number | null;
+  memory_peak: number | null;
   waiting_reason: string | null;
   waiting_kind: WaitingKind | null;
   waiting_since: Date | null;
@@ -46,7 +49,8 @@ export async function listAttempts(
     text: `
       select id, epoch, try_number, state, executor, namespace, pod_name, pod_uid, hostname, launch_failures, queued_at,
         launched_at, pod_scheduled_at, image_pulled_at, container_started_at, started_at, heartbeat_at, finished_at,
-        pod_gone_at, waiting_reason, waiting_kind, waiting_since, stop_reason, outcome, outcome_reason, exit_code, error
+        pod_gone_at, waiting_reason, waiting_kind, waiting_since, stop_reason, outcome, outcome_reason, exit_code, error,
+        memory_limit, memory_peak
       from attempt where task_instance_id = $1 and ($2::integer is null or try_number = $2) order by epoch`,
     values: [taskInstanceId, tryNumber],
   });

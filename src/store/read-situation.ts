@@ -1,8 +1,9 @@
 // All that the explanation of one task instance needs: its row with run, DAG and newest attempt, its direct upstream by state,
 // the ancestors that failed, and the end of its log. Each is one statement over an index, bounded whatever the run's size.
 
-import type { DagDefinition, TriggerRule } from "../core/definition.ts";
+import type { DagDefinition, MemoryGrowth, TriggerRule } from "../core/definition.ts";
 import { type DagGraph, isSameIndex } from "../core/graph.ts";
+import { capFloor } from "../core/memory-growth.ts";
 import type {
   AttemptSituation,
   DagSituation,
@@ -59,7 +60,9 @@ export async function readSituation(
   const [run, upstream, attempt, log] = await Promise.all([
     readRunLimit(db, facts),
     readUpstream(db, facts.run_id, graph, facts),
-    facts.attempt_id === null ? null : readAttempt(db, facts.attempt_id),
+    facts.attempt_id === null
+      ? null
+      : readAttempt(db, facts.attempt_id, facts, graph.tasks.get(facts.task_id)?.memory_growth),
     facts.attempt_id === null ? [] : readLogEnd(db, facts.attempt_id),
   ]);
   return {
@@ -178,18 +181,27 @@ function findAncestors(graph: DagGraph, taskId: string): string[] {
   return [...found];
 }
 
-async function readAttempt(db: Queryable, attemptId: string): Promise<AttemptSituation | null> {
+async function readAttempt(
+  db: Queryable,
+  attemptId: string,
+  task: { dag_id: string; task_id: string },
+  growth: MemoryGrowth | undefined,
+): Promise<AttemptSituation | null> {
   const { rows } = await db.query<AttemptSituation>({
     name: "read_attempt_situation",
     text: `
       select state, executor, namespace, pod_name, hostname, claimed_by, claimed_until, launch_failures, launch_after,
         queued_at, launched_at, pod_scheduled_at, image_pulled_at, container_started_at, started_at, heartbeat_at,
         finished_at, waiting_kind, waiting_reason, waiting_since, last_event, last_event_at, stop_reason, stop_requested_at, outcome, outcome_reason,
-        exit_code, error
-      from attempt where id = $1`,
-    values: [attemptId],
+        exit_code, error, memory_peak, memory_limit, m.bytes as memory_floor, m.killed_at_bytes as memory_killed_at
+      from attempt left join memory_floor m on m.dag_id = $2 and m.task_id = $3
+      where id = $1`,
+    values: [attemptId, task.dag_id, task.task_id],
   });
-  return rows[0] ?? null;
+  const row = rows[0];
+  if (!row) return null;
+  const floor = row.memory_floor;
+  return { ...row, memory_floor: floor === null || !growth ? null : Number(capFloor(growth, BigInt(floor))) };
 }
 
 /** The last errors, or the last lines when there are none; oldest first. */

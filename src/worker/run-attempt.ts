@@ -93,6 +93,7 @@ export async function runAttempt(settings: WorkerSettings, clock: Clock): Promis
     timeoutMs: start.heartbeat_timeout * 1000,
     executionTimeoutMs: start.execution_timeout === null ? null : start.execution_timeout * 1000,
     masked: start.masked ?? [],
+    wantsMemoryPeak: start.wants_memory_peak ?? false,
     silentMs: clock.monotonic() - answer.sentAt,
   });
   token = start.token;

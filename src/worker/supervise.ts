@@ -12,6 +12,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import { createApiCaller } from "./call-api.ts";
 import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
+import { readMemoryPeak } from "./memory-peak.ts";
 import { createMask, maskReport } from "./mask-secrets.ts";
 import { createLogShipper } from "./ship-logs.ts";
 import {
@@ -45,6 +46,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
   let silentSince = clock.monotonic();
   let timeoutMs = Infinity;
   let mask = createMask([]);
+  let wantsMemoryPeak = false;
   let asked: AbortCause | null = null;
   let acknowledged = false;
   let ending = false;
@@ -60,6 +62,11 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     },
     onStale: (detail) => leaveStale(detail),
   });
+
+  const measureMemory = () => {
+    const peak = wantsMemoryPeak ? readMemoryPeak() : null;
+    return peak === null ? null : { memory_peak: peak };
+  };
 
   const send = (message: FromSupervisor) => port.postMessage(message);
 
@@ -108,7 +115,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
       method: "POST",
       action: "finish",
       token: () => token,
-      body: JSON.stringify(report),
+      body: JSON.stringify({ ...report, ...measureMemory() }),
       deadline: clock.monotonic() + timeoutMs,
     });
     switch (answer.kind) {
@@ -144,11 +151,12 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
   const beat = async (intervalMs: number): Promise<void> => {
     while (!over) {
       await clock.sleep(intervalMs);
+      const memory = measureMemory();
       const answer = await callApi({
         method: "PUT",
         action: "heartbeat",
         token: () => token,
-        body: null,
+        body: memory && JSON.stringify(memory),
         deadline: silentSince + timeoutMs,
       });
       if (over) return;
@@ -180,6 +188,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     token = message.token;
     mask = createMask(message.masked);
     timeoutMs = message.timeoutMs;
+    wantsMemoryPeak = message.wantsMemoryPeak;
     silentSince = clock.monotonic() - message.silentMs;
     void beat(message.heartbeatMs);
     watchSilence();

@@ -28,6 +28,7 @@ export type ToSupervisor =
       silentMs: number;
       /** Texts that nothing that leaves this process may show. */
       masked: readonly string[];
+      wantsMemoryPeak: boolean;
     }
   | { kind: "line"; line: LogLine }
   /** The main thread has told the task to stop, so it is not blocked. */

@@ -9,6 +9,7 @@ import type { z } from "zod";
 import {
   finishRequest,
   type FinishRequest,
+  heartbeatRequest,
   logRequest,
   type LogLine,
   type StartAnswer,
@@ -27,6 +28,8 @@ export interface ServedAttempt {
   launchToken: string;
   starts: StartRequest[];
   heartbeats: number;
+  /** As heartbeats said. */
+  memoryPeaks: number[];
   /** In the order of their numbers; a repeat adds nothing. */
   lines: LogLine[];
   finishes: FinishRequest[];
@@ -43,6 +46,7 @@ export interface ServedTask {
   variables?: { [key: string]: string };
   masked?: string[];
   assetEvents?: ConsumedEvent[];
+  wantsMemoryPeak?: boolean;
   executionTimeout?: number;
   heartbeatInterval?: number;
   heartbeatTimeout?: number;
@@ -101,9 +105,12 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
         attempt.starts.push(start);
         return answerStart(attempt, task);
       }
-      case "heartbeat":
+      case "heartbeat": {
         attempt.heartbeats += 1;
+        const peak = parse(heartbeatRequest, request)?.memory_peak;
+        if (peak !== undefined) attempt.memoryPeaks.push(peak);
         return { token: tokenOf(attempt), stop: attempt.stop };
+      }
       case "logs":
         for (const line of parse(logRequest, request).lines) attempt.lines[line.seq] ??= line;
         return reply.code(204).send();
@@ -135,6 +142,7 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
         launchToken: `launch-${randomUUID()}`,
         starts: [],
         heartbeats: 0,
+        memoryPeaks: [],
         lines: [],
         finishes: [],
         stop: null,
@@ -190,6 +198,7 @@ function answerStart(attempt: ServedAttempt, task: ServedTask): StartAnswer {
     connections: {},
     masked: task.masked ?? [],
     ...(task.assetEvents && { asset_events: task.assetEvents }),
+    ...(task.wantsMemoryPeak && { wants_memory_peak: true as const }),
     bundle: { hash: "0".repeat(64), code: task.run.includes("module.exports") ? task.run : bundleOf(task.run) },
   };
 }
