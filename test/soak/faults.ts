@@ -206,28 +206,36 @@ function createPodPlans({
   const path = (pod: SoakPod) => `/api/v1/namespaces/${installation.namespace}/pods/${pod.metadata.name}`;
   // Exactly the state that was chosen: a pod that has ended meanwhile is not to lose its end before anybody saw it.
   const exactly = ({ metadata: { uid, resourceVersion } }: SoakPod) => ({ preconditions: { uid, resourceVersion } });
-  const remove = async (pod: SoakPod, gracePeriodSeconds: number) => {
-    await call(plane.http, "DELETE", path(pod), { gracePeriodSeconds, ...exactly(pod) }).catch(ignoreRefusal);
+  /** False: this fault did not come about. */
+  const remove = async (pod: SoakPod, gracePeriodSeconds: number): Promise<boolean> => {
+    try {
+      await call(plane.http, "DELETE", path(pod), { gracePeriodSeconds, ...exactly(pod) });
+      return true;
+    } catch (error) {
+      ignoreRefusal(error);
+      return false;
+    }
   };
   const evict = async (pod: SoakPod) => {
     const { name } = pod.metadata;
     const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name }, deleteOptions: exactly(pod) };
     await call(plane.http, "POST", `${path(pod)}/eviction`, body).catch(ignoreRefusal);
   };
-  const to = (pods: () => SoakPod[], detail: string, act: (pod: SoakPod) => Promise<void> | void) => () => {
+  const to = (pods: () => SoakPod[], detail: string, act: (pod: SoakPod) => Promise<unknown> | void) => () => {
     const candidates = pods();
     if (candidates.length === 0) return null;
     const pod = random.pick(candidates);
-    return { target: pod.metadata.name, detail, act: async () => act(pod) };
+    return { target: pod.metadata.name, detail, act: async () => void (await act(pod)) };
   };
   const grace = 5;
   return {
     delete_pod: to(kubelet.running, `grace ${grace} s`, (pod) => remove(pod, grace)),
     delete_pending_pod: to(kubelet.pending, `grace ${grace} s`, (pod) => remove(pod, grace)),
     force_delete_pod: to(kubelet.running, "grace 0", (pod) => remove(pod, 0)),
-    isolate_and_force_delete_pod: to(kubelet.running, "its process goes on", (pod) => {
+    isolate_and_force_delete_pod: to(kubelet.running, "its process goes on", async (pod) => {
       kubelet.isolate(pod.metadata.uid);
-      return remove(pod, 0);
+      // A node that nobody has given up comes back; else its pod would be there for ever.
+      if (!(await remove(pod, 0))) kubelet.reconnect(pod.metadata.uid);
     }),
     evict_pod_by_api: to(kubelet.running, "as a drain does", evict),
     evict_pod_by_node: to(kubelet.running, "", (pod) => kubelet.evict(pod.metadata.uid)),

@@ -27,6 +27,8 @@ export interface SoakKubelet {
   freeze(uid: string, ms: number): Promise<void>;
   /** The node can no longer be reached: its container goes on, and nothing is heard of it. */
   isolate(uid: string): void;
+  /** It is heard of again: what happened meanwhile is told, and what was asked of it is done. */
+  reconnect(uid: string): void;
   /** Pods whose container was told to end before it had done its work. */
   terminated(): string[];
   /** Of pods that existed one after the other. */
@@ -43,6 +45,7 @@ interface Resident {
   container: Container | null;
   startedAt: string | null;
   done: boolean;
+  end: End | null;
   isolated: boolean;
   /** What a fault wants the end to be called. */
   fate: "memory" | "evicted" | null;
@@ -93,6 +96,7 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
     const end = await container.ended;
     processes -= 1;
     resident.done = true;
+    resident.end = end;
     await told;
     // A worker's 0 says that its report was accepted; a bare container's counts once the API server knows it. Another code
     // of its own may be the answer to a signal, so that a pod that was told to go is repeated.
@@ -140,6 +144,7 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
           container: null,
           startedAt: null,
           done: false,
+          end: null,
           isolated: false,
           fate: null,
           deleting: new AbortController(),
@@ -196,6 +201,14 @@ export function startKubelet(http: KubernetesHttp, namespace: string, ledger: Le
     isolate: (uid) => {
       const resident = find(uid);
       if (resident) resident.isolated = true;
+    },
+    reconnect: (uid) => {
+      const resident = residents.get(uid);
+      if (!resident) return;
+      resident.isolated = false;
+      if (resident.done && resident.end) void api.setStatus(resident.pod, endedStatus(resident, resident.end));
+      const { deletionTimestamp, deletionGracePeriodSeconds = 30 } = resident.pod.metadata;
+      if (deletionTimestamp !== undefined) void terminate(resident, deletionGracePeriodSeconds);
     },
     terminated: () => terminated,
     namesUsedTwice: () => [...uids].flatMap(([name, seen]) => (seen.size > 1 ? [name] : [])),
