@@ -63,7 +63,7 @@ describe("interventions in any order", () => {
       ),
       { numRuns: 60 },
     );
-  });
+  }, 120_000);
 
   it("so they are with maps and a mapped group, whose arrays differ each time", async () => {
     const mostly = fc.oneof({ weight: 3, arbitrary: fc.constant("success" as const) }, end);
@@ -94,9 +94,9 @@ describe("interventions in any order", () => {
           );
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
-  });
+  }, 120_000);
 });
 
 interface Step {
