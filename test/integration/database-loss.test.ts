@@ -24,12 +24,12 @@ it("a connection that breaks in the middle of a transaction fails the transactio
 });
 
 /** The same database on a way that can be made to swallow everything. */
-async function openThroughProxy(): Promise<{ db: Database; proxy: FaultProxy }> {
+async function openThroughProxy(deadlineMs = 300): Promise<{ db: Database; proxy: FaultProxy }> {
   const url = new URL(store.db.url);
   const proxy = await startFaultProxy(url.hostname, Number(url.port));
   url.port = String(proxy.port);
   const log = createLogger("silent");
-  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: "lost", log, deadlineMs: 300 });
+  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: "lost", log, deadlineMs });
   return { db, proxy };
 }
 
@@ -46,6 +46,17 @@ it("a server that vanishes without a word fails the statement in time, and the n
   await expect(broken).rejects.toMatchObject({ code: "unavailable" });
   expect(await db.query({ text: "select 1 as one" })).toMatchObject({ rows: [{ one: 1 }] });
   proxy.blackHole();
+  await db.close();
+  await proxy.close();
+});
+
+it("a process that is to end waits for a vanished server no longer than seconds, in flight or not", async () => {
+  const { db, proxy } = await openThroughProxy(120_000);
+  await db.query({ text: "select 1" });
+  proxy.blackHole();
+  const inFlight = db.query({ text: "select 1" });
+  db.hurry();
+  await expect(inFlight).rejects.toMatchObject({ code: "unavailable" });
   await db.close();
   await proxy.close();
 });
