@@ -21,6 +21,7 @@ import type { AttemptLedger, Executor, LaunchOrder, LaunchResult } from "./execu
 import { launchPod } from "./kubernetes-launch.ts";
 import { followContainerLog, readContainerLog } from "./kubernetes-logs.ts";
 import { type KubernetesMonitor, UNMONITORED } from "./kubernetes-monitor.ts";
+import { createQuotaGate } from "./kubernetes-quota.ts";
 import { keepPod, removePod } from "./kubernetes-remains.ts";
 import { createPermissionReport } from "./kubernetes-permissions.ts";
 import { createNamespaceWatch, type WatchState } from "./kubernetes-watch.ts";
@@ -94,6 +95,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       if (grown) onCapacity();
     },
   });
+  const quotas = createQuotaGate(clock);
   const stopping = new AbortController();
   const states: Record<string, WatchState> = {};
   const permissions = createPermissionReport(http, options.namespaces, log);
@@ -140,8 +142,10 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       const namespace = order.namespace ?? namespaceFor(order.pod);
       const unwatched = refuseUnwatched(options.namespaces, namespace);
       if (unwatched !== null) return unwatched;
-      return launchPod({ http, clock, signal: stopping.signal }, order, namespace, () =>
-        manifestOf(options, order, namespace),
+      return quotas.pass(namespace, (onQuota) =>
+        launchPod({ http, clock, signal: stopping.signal, onQuota }, order, namespace, () =>
+          manifestOf(options, order, namespace),
+        ),
       );
     },
     readLog: (handle) => readContainerLog(logs, handle),

@@ -35,6 +35,8 @@ export interface LaunchContext {
   http: KubernetesHttp;
   clock: Clock;
   signal: AbortSignal;
+  /** The namespace's quota is used up. */
+  onQuota: () => void;
 }
 
 /** @param buildManifest rejects with `invalid_configuration` for a pod that can never be */
@@ -81,6 +83,7 @@ async function judgeCreate(
   error: unknown,
 ): Promise<Verdict> {
   if (isAlreadyExists(error)) return adopt(context, order, namespace);
+  if (isQuota(error)) context.onQuota();
   return judgeFailure(error, namespace);
 }
 

@@ -97,3 +97,20 @@ test.each([
     [{ ...expected, container_started_at: AT(10), process_ended: true, gone: true }],
   ]);
 });
+
+test("an event that comes again, or is older than the list, is passed over", async () => {
+  const { batches, observer } = observe();
+  const pod = { ...podOf("a", ATTEMPT, "2"), resource_version: "18446744073709551616" };
+  await observer.applyList(
+    (async function* () {
+      yield { pods: [pod], resource_version: "18446744073709551620" };
+    })(),
+  );
+  batches.length = 0;
+  const older = { ...pod, resource_version: "9" };
+  const newer = { ...pod, resource_version: "18446744073709551621" };
+  for (const each of [pod, older, newer, newer, pod]) {
+    await observer.applyChanges([{ type: "MODIFIED", pod: each }], "18446744073709551621");
+  }
+  expect(batches.map(({ observations }) => observations.length)).toEqual([0, 0, 1, 0, 0]);
+});

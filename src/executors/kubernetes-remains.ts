@@ -2,7 +2,7 @@
 // its name is touched.
 
 import type { KubernetesHttp } from "../kubernetes/http.ts";
-import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
+import { isConflict, isNotFound, isOtherUid } from "../kubernetes/kubernetes-error.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
 import { deletePod, getPod, labelPod } from "../kubernetes/pods.ts";
@@ -50,8 +50,8 @@ async function unlessGone<T>(act: () => Promise<T>): Promise<T | "gone"> {
   try {
     return await act();
   } catch (error) {
-    // 409: the name now belongs to another pod.
-    if (isNotFound(error) || isConflict(error)) return "gone";
+    // The name now belongs to another pod.
+    if (isNotFound(error) || isConflict(error) || isOtherUid(error)) return "gone";
     throw error;
   }
 }

@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { createFastClock } from "../../test/support/fast-clock.ts";
 import { type Clock, systemClock } from "../lifecycle/clock.ts";
 import { createLogger } from "../lifecycle/log.ts";
 import { cacheCredentials } from "./credentials.ts";
@@ -58,14 +59,10 @@ test("a reload that fails keeps the old credentials and says so", async () => {
   await expect(source.renew(held)).rejects.toThrow("no such file");
 });
 
-test("a kubeconfig's exec plugin is run again after a refusal, once", async () => {
+async function writePlugin(script: (folder: string) => string) {
   const directory = await mkdtemp(join(tmpdir(), "plugin-"));
   const plugin = join(directory, "plugin");
-  const count = join(directory, "count");
-  await writeFile(
-    plugin,
-    `#!/bin/sh\necho run >> ${count}\necho '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t'$(wc -l < ${count} | tr -d ' ')'"}}'\n`,
-  );
+  await writeFile(plugin, `#!/bin/sh\n${script(directory)}\n`);
   await chmod(plugin, 0o755);
   const kubeconfigPath = join(directory, "config");
   await writeFile(
@@ -79,6 +76,30 @@ test("a kubeconfig's exec plugin is run again after a refusal, once", async () =
       "current-context": "x",
     }),
   );
+  return { kubeconfigPath, directory };
+}
+
+test.each([
+  ["hangs", () => "exec sleep 5", /took more than a minute/],
+  ["fails", () => "echo no >&2; exit 3", /./],
+])("an exec plugin that %s is run once for a hundred calls, and its end is theirs", async (_, script, message) => {
+  const { kubeconfigPath, directory } = await writePlugin((folder) => `echo run >> ${folder}/count\n${script()}`);
+  const source = kubeconfigCredentials({ kubeconfigPath }, createFastClock(60), log);
+  const calls = await Promise.allSettled(Array.from({ length: 100 }, () => source.current()));
+  for (const call of calls) {
+    expect(call).toMatchObject({
+      status: "rejected",
+      reason: expect.objectContaining({ message: expect.stringMatching(message) }),
+    });
+  }
+  expect((await readFile(join(directory, "count"), "utf8")).trim().split("\n")).toHaveLength(1);
+});
+
+test("a kubeconfig's exec plugin is run again after a refusal, once", async () => {
+  const { kubeconfigPath } = await writePlugin((folder) => {
+    const count = join(folder, "count");
+    return `echo run >> ${count}\necho '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t'$(wc -l < ${count} | tr -d ' ')'"}}'`;
+  });
   const source = kubeconfigCredentials({ kubeconfigPath }, systemClock, log);
   const first = await source.current();
   expect(first).toMatchObject({ server: "https://far.example:6443/base", headers: { authorization: "Bearer t1" } });

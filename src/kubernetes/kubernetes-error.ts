@@ -66,6 +66,11 @@ export function isConflict(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 409 && error.reason !== "AlreadyExists";
 }
 
+/** The object of that name is not the one whose uid was given: a patch would have to change it. */
+export function isOtherUid(error: unknown): boolean {
+  return isKubernetesError(error) && error.code === 422 && error.causes.some(({ field }) => field === "metadata.uid");
+}
+
 /** The resource version is out of the server's history; "Gone" up to Kubernetes 1.17, "Expired" since. */
 export function isGone(error: unknown): boolean {
   return isKubernetesError(error) && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");

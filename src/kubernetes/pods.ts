@@ -113,7 +113,7 @@ export async function deletePod(
   });
 }
 
-/** Null removes a label. 404 and 409 (another uid) throw, as for a deletion. */
+/** Null removes a label. 404 and 422 (another uid, see `isOtherUid`) throw. */
 export async function labelPod(
   http: KubernetesHttp,
   namespace: string,

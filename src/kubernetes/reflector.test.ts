@@ -126,6 +126,7 @@ test.each<[string, Step]>([
   ["an event of an unknown type", lines([event("SURPRISE", podObject("a", "101"))])],
   ["a pod without metadata", lines([event("MODIFIED", {})])],
   ["a bookmark without a version", lines([event("BOOKMARK", { metadata: {} })])],
+  ["a bookmark and then an event of 410", lines([bookmark("150"), event("ERROR", status(410, "Expired"))])],
   ["an answer that the position is not valid", answer(400, status(400, "BadRequest"))],
 ])("lists anew after %s", async (_, step) => {
   const { server } = await start({ lists: [list("100"), list("200")], watches: [step] });
@@ -142,6 +143,9 @@ test.each<[string, Step, string]>([
   ],
   ["an answer of 500 in HTML", answer(500, "<html>oops</html>"), "100"],
   ["an answer of 429", answer(429, status(429, "TooManyRequests"), { "retry-after": "1" }), "100"],
+  ["an event of 504", lines([event("ERROR", status(504, "Timeout"))]), "100"],
+  ["blank lines", lines([added("a", "101"), "", "  "], "reset"), "101"],
+  ["a line of 5 MB", lines([event("ADDED", { ...podObject("a", "101"), spec: "x".repeat(5e6) })], "reset"), "101"],
   ["an event of 500", lines([added("a", "101"), event("ERROR", status(500, "InternalError"))]), "101"],
 ])("goes on from the last position after %s", async (_, step, position) => {
   const { server } = await start({ lists: [list("100")], watches: [step] });
@@ -186,6 +190,36 @@ test("Retry-After is the least that is waited", async () => {
   });
   await server.until(2);
   expect(performance.now() - began).toBeGreaterThanOrEqual((20_000 / SPEED) * 0.95);
+});
+
+test("what an event of 429 asks to wait is waited", async () => {
+  const began = performance.now();
+  const busy = status(429, "TooManyRequests", { details: { retryAfterSeconds: 20 } });
+  const { server } = await start({ lists: [list("100")], watches: [lines([event("ERROR", busy)])] });
+  await server.until(3);
+  expect(performance.now() - began).toBeGreaterThanOrEqual((20_000 / SPEED) * 0.95);
+  expect(server.requests.at(-1)).toBe("watch from 100");
+});
+
+test("a list behind the known position is said aloud, and is the truth from then on", async () => {
+  const said: string[] = [];
+  const loud = Object.assign(Object.create(log) as typeof log, { error: (_: object, text: string) => said.push(text) });
+  const { server } = await start(
+    { lists: [list("90")], watches: [answer(410, status(410, "Expired"))] },
+    { resumeFrom: "18446744073709551616", log: loud },
+  );
+  await server.until(3);
+  expect(server.requests).toEqual(["watch from 18446744073709551616", "list", "watch from 90"]);
+  expect(said).toEqual(["the cluster's history went back; was its etcd restored?"]);
+});
+
+test("headers that a proxy holds back for 25 seconds are waited for; those that never come are not", async () => {
+  const late: Step = (response) =>
+    void setTimeout(() => lines([added("a", "101")], "reset")(response, new URL("http://x")), 25_000 / SPEED);
+  const { server, applied } = await start({ lists: [list("100")], watches: [late, () => {}] });
+  await server.until(4);
+  expect(applied).toContain("101: ADDED a");
+  expect(server.requests).toEqual(["list", "watch from 100", "watch from 101", "watch from 101"]);
 });
 
 test("watches that end at once lead to a list, and never to more than a few requests a minute", async () => {

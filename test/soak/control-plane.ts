@@ -29,6 +29,8 @@ export interface ControlPlane {
   start(name: PlaneComponent): void;
   pid(name: PlaneComponent): number | null;
   waitUntilReady(): Promise<void>;
+  /** etcd keeps nothing of what was before now; the API server's cache may, until it is started anew. */
+  compact(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -116,6 +118,15 @@ export async function startControlPlane(folder: string): Promise<ControlPlane> {
       READY_MS,
     );
   };
+  const compact = async () => {
+    const ask = async (method: string, body: object) => {
+      const answer = await fetch(`${etcd}/v3/kv/${method}`, { method: "POST", body: JSON.stringify(body) });
+      if (!answer.ok) throw new Error(`etcd answers ${answer.status} to ${method}: ${await answer.text()}`);
+      return (await answer.json()) as { header: { revision: string } };
+    };
+    const { header } = await ask("range", { key: "Lw==" });
+    await ask("compaction", { revision: header.revision, physical: true });
+  };
   start("etcd");
   start("kube-apiserver");
   try {
@@ -124,7 +135,8 @@ export async function startControlPlane(folder: string): Promise<ControlPlane> {
     await stop();
     throw error;
   }
-  return { kubeconfig, port, http, kill, start, pid: (name) => processes.get(name)?.pid ?? null, waitUntilReady, stop };
+  const pid = (name: PlaneComponent) => processes.get(name)?.pid ?? null;
+  return { kubeconfig, port, http, kill, start, pid, waitUntilReady, compact, stop };
 }
 
 async function makeCertificates(folder: string): Promise<void> {

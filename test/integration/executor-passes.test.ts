@@ -1,0 +1,159 @@
+// The scheduler's passes with the Kubernetes executor, over a real store and the fake API server: how often they ask.
+
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Executor } from "../../src/executors/executor.ts";
+import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
+import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
+import { createLedger } from "../../src/store/ledger.ts";
+import { terminated } from "../support/api-server.ts";
+import type { Interception } from "../support/fake-api-server.ts";
+import { type FakeRig, openFakeRig } from "../support/fake-executor.ts";
+import { openSchedulerBundle, type SchedulerBundle } from "../support/scheduler-bundle.ts";
+import { dagOf, taskOf } from "../support/store-bundle.ts";
+
+const SOON = { timeout: 15_000 };
+let rig: FakeRig;
+let bundle: SchedulerBundle;
+let executor: Executor;
+beforeEach(async () => {
+  [rig, bundle] = await Promise.all([openFakeRig(), openSchedulerBundle()]);
+  const { store, context } = bundle;
+  const ledger = createLedger(store.db, store.rules, context.clock);
+  // The bundle's attempts are of an executor that calls itself local, and name no namespace.
+  const listExpected = async () =>
+    (await ledger.listExpected("local")).map((each) => ({ ...each, namespace: each.namespace ?? "default" }));
+  executor = rig.makeExecutor({ ledger: { ...ledger, listExpected } });
+  context.executor = Object.assign(Object.create(executor) as Executor, { name: "local" });
+});
+afterEach(async () => {
+  await rig.close();
+  await bundle.store.close();
+});
+
+const begin = async (tasks: number, more = {}) => {
+  await bundle.store.save(
+    dagOf(
+      "d",
+      Array.from({ length: tasks }, (_, index) => taskOf(`t${index}`, [], more)),
+    ),
+  );
+  const run = await bundle.store.trigger("d");
+  await bundle.store.settle();
+  return run;
+};
+const pods = () => rig.server.objects.list("pods", "default");
+const query = async <T extends object>(text: string) => (await bundle.store.db.query<T>({ text })).rows;
+
+test("each finished pod is one finalising call, however many passes come", async () => {
+  const { store, context } = bundle;
+  await begin(20);
+  await executor.start();
+  const launcher = createLauncher(context, () => {});
+  await launcher.runOnce();
+  await launcher.drain();
+  const attempts = await query<{ attempt_id: string; epoch: number; pod_name: string }>(
+    "select id as attempt_id, epoch, pod_name from attempt",
+  );
+  for (const attempt of attempts) {
+    await store.finish(await store.start(attempt.attempt_id));
+    await rig.setStatus(attempt.pod_name, terminated(0));
+  }
+  const left = async () => (await query("select 1 from attempt where cleaned_at is null")).length;
+  await expect.poll(async () => (await cleanFinished(context), left()), SOON).toBe(0);
+  for (let pass = 0; pass < 5; pass += 1) {
+    store.pass(60);
+    await cleanFinished(context);
+  }
+  expect(pods()).toEqual([]);
+  expect(rig.server.counts()).toMatchObject({ create: 20, delete: 20 });
+  expect(rig.server.counts()["patch"]).toBeUndefined();
+  expect(await query("select state from task_instance where state <> 'success'")).toEqual([]);
+});
+
+test("a Pending pod that is deleted is replaced within seconds, and no try is spent", async () => {
+  const { store } = bundle;
+  await begin(1, { retries: 0 });
+  await executor.start();
+  const launcher = createLauncher(bundle.context, () => {});
+  await launcher.runOnce();
+  await launcher.drain();
+  const [first] = await query<{ pod_name: string }>("select pod_name from attempt");
+  const began = performance.now();
+  rig.server.objects.remove({ resource: "pods", namespace: "default", name: first?.pod_name ?? "" }, null, 0);
+  const ended = () => query<{ outcome: string }>("select outcome from attempt where outcome is not null");
+  await expect.poll(ended, SOON).toHaveLength(1);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  // The store's own time: a pod that never ran waits for nothing but the first pause.
+  store.pass(5);
+  await store.settle();
+  await launcher.runOnce();
+  await launcher.drain();
+  expect(pods()).toHaveLength(1);
+  expect(await query("select outcome, try_number from attempt order by epoch")).toEqual([
+    { outcome: "deleted", try_number: 1 },
+    { outcome: null, try_number: 1 },
+  ]);
+});
+
+test("creates run together, and the pass that began them does not wait", async () => {
+  await begin(100);
+  const held: (() => void)[] = [];
+  rig.server.intercept = async ({ verb }): Promise<Interception> => {
+    if (verb === "create") await new Promise<void>((resolve) => held.push(resolve));
+    return "pass";
+  };
+  const launcher = createLauncher(bundle.context, () => {});
+  const { counts } = await launcher.runOnce();
+  expect(counts).toMatchObject({ claimed: 32 });
+  await expect.poll(() => held.length, SOON).toBe(32);
+  expect(await launcher.runOnce()).toMatchObject({ counts: { claimed: 0 } });
+  let rounds = 1;
+  while (pods().length < 100) {
+    for (const go of held.splice(0)) go();
+    await launcher.drain();
+    const { counts: next } = await launcher.runOnce();
+    await expect.poll(() => held.length, SOON).toBe(next["claimed"]);
+    rounds += 1;
+  }
+  // 100 creates at 32 a time: four times a create's latency, not a hundred times.
+  expect(rounds).toBeLessThanOrEqual(5);
+  for (const go of held.splice(0)) go();
+  await launcher.drain();
+});
+
+test("a task that has ended before its launch is written down has ended all the same", async () => {
+  const { store, context } = bundle;
+  await begin(1);
+  await executor.start();
+  const launcher = createLauncher(context, () => {});
+  await launcher.runOnce();
+  await expect.poll(() => pods().length, SOON).toBe(1);
+  const [attempt] = await query<{ id: string; pod_name: string }>("select id, pod_name from attempt");
+  await store.finish(await store.start(attempt?.id ?? ""));
+  await rig.setStatus(attempt?.pod_name ?? "", terminated(0));
+  await launcher.drain();
+  expect(await query("select state from task_instance")).toEqual([{ state: "success" }]);
+  await expect.poll(async () => (await cleanFinished(context), pods()), SOON).toEqual([]);
+  expect(await query("select state from attempt")).toEqual([{ state: "finished" }]);
+});
+
+test("a start that never comes is ended each time anew, and spends no try", async () => {
+  const { store, context } = bundle;
+  await begin(1, { retries: 0, start_timeout: 30 });
+  const launcher = createLauncher(context, () => {});
+  const budget = store.rules.infrastructureBudget;
+  for (let cycle = 1; cycle <= budget + 1; cycle += 1) {
+    await launcher.runOnce();
+    await launcher.drain();
+    expect(pods()).toHaveLength(cycle);
+    store.pass(31);
+    await rescueLost(context);
+    // The first pause before a relaunch is seconds, the longest a minute.
+    store.pass(60);
+    await store.settle();
+  }
+  const attempts = await query("select outcome, try_number from attempt order by epoch");
+  expect(attempts).toEqual(Array.from({ length: budget + 1 }, () => ({ outcome: "start_timeout", try_number: 1 })));
+  expect(await query("select state from task_instance")).toEqual([{ state: "failed" }]);
+});
