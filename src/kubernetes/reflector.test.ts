@@ -145,7 +145,7 @@ test.each<[string, Step, string]>([
   ["an answer of 429", answer(429, status(429, "TooManyRequests"), { "retry-after": "1" }), "100"],
   ["an event of 504", lines([event("ERROR", status(504, "Timeout"))]), "100"],
   ["blank lines", lines([added("a", "101"), "", "  "], "reset"), "101"],
-  ["a line of 5 MB", lines([event("ADDED", { ...podObject("a", "101"), spec: "x".repeat(5e6) })], "reset"), "101"],
+  ["a line of 5 MB", lines([event("ADDED", { ...podObject("a", "101"), spec: "x".repeat(5e6) })], "end"), "101"],
   ["an event of 500", lines([added("a", "101"), event("ERROR", status(500, "InternalError"))]), "101"],
 ])("goes on from the last position after %s", async (_, step, position) => {
   const { server } = await start({ lists: [list("100")], watches: [step] });

@@ -20,7 +20,7 @@ const listens = task("listens", async (_: object, { signal }) => {
 });
 const foreign = kubernetesPod("foreign", {
   image: ${JSON.stringify(image)},
-  cmds: ["node", "-e", "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)"],
+  cmds: ["node", "-e", "process.on('SIGTERM', () => process.exit(1)); setInterval(() => {}, 1000)"],
 });
 export default dag("acts", {}, () => {
   listens({});
