@@ -24,9 +24,12 @@ const input: PodManifestInput = {
   memory_floor: null,
 };
 const apply = (policy: PodPolicy) => applyPolicy(policy, buildPod(input), input);
-// The pod is plain JSON; a policy is written without types as often as with.
-// oxlint-disable-next-line typescript/no-explicit-any
-const at = (pod: JsonObject): any => pod;
+interface PodView {
+  metadata: { namespace: string; labels: Record<string, string>; annotations: Record<string, string> };
+  spec: { restartPolicy?: string; nodeSelector?: JsonObject; containers?: { env: JsonObject[] }[] };
+}
+// What buildPod makes of the input above; to the policy's type it is plain JSON.
+const at = (pod: JsonObject) => pod as unknown as PodView;
 
 test("a policy changes the pod in place, returns another, or does it in its own time", async () => {
   const inPlace = await apply((pod) => {
@@ -67,7 +70,11 @@ test.each<[string, PodPolicy, RegExp]>([
   ["another mark", (pod) => void (at(pod).metadata.annotations["windlass.dev/epoch"] = "9"), /identifies the pod/],
   ["a restart policy", (pod) => void (at(pod).spec.restartPolicy = "Always"), /restartPolicy/],
   ["no main container", (pod) => void (at(pod).spec.containers = []), /may not be removed/],
-  ["no token", (pod) => void (at(pod).spec.containers[0].env = []), /WINDLASS_LAUNCH_TOKEN may not be removed/],
+  [
+    "no token",
+    (pod) => at(pod).spec.containers?.forEach((container) => (container.env = [])),
+    /WINDLASS_LAUNCH_TOKEN may not be removed/,
+  ],
 ])("refused: %s", async (_, policy, message) => {
   await expect(apply(policy)).rejects.toMatchObject({
     code: "invalid_configuration",
