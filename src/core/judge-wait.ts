@@ -127,8 +127,9 @@ function judgePoke(operator: WaitOperator & { type: "sensor" }, facts: WaitFacts
         if (!value["done"]) return again("has not seen what it waits for");
         return end("success", "it saw what it waited for", true, value["value"] ?? null);
       }
-      const shown = JSON.stringify(value).slice(0, 60);
-      return end("task_failed", `its function returned ${shown}; return a boolean, or { done: true, value }`, false);
+      // Not the value itself: it may hold what the sensor was given in confidence.
+      const what = value === null ? "nothing" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+      return end("task_failed", `its function returned ${what}; return a boolean, or { done: true, value }`, false);
     }
   }
 }

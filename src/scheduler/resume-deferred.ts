@@ -7,11 +7,11 @@ import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isWait, type WaitOperator } from "../core/operator.ts";
 import { resolveInputs } from "../core/inputs.ts";
-import { callSealed } from "../dags/call-sealed.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
 import { readInputSources, runFacts } from "../store/input-sources.ts";
 import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
 import type { SchedulerContext } from "./activity.ts";
+import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
 /** One call of a sensor's function. */
@@ -59,23 +59,13 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
       target = await findExternal(context, operator, inputs);
       break;
     case "sensor": {
-      const runtime = {
-        ...run,
-        task_id: wait.task_id,
-        map_index: wait.map_index,
-        try_number: wait.try_number,
-        max_tries: wait.max_tries,
-        params: wait.params,
-        // Secrets stay with tasks that run in pods of their own.
-        variables: {},
-        connections: {},
-      };
-      facts.poke = await poke(
-        context,
-        bundle_hash,
-        { inputs, runtime, dag_id: wait.dag_id, name: wait.task_id },
-        signal,
-      );
+      const { task_id, map_index, try_number, max_tries, params } = wait;
+      const runtime = { ...run, task_id, map_index, try_number, max_tries, params };
+      const call = { dag_id: wait.dag_id, of: "task" as const, name: task_id, inputs, runtime, timeMs: POKE_LIMIT_MS };
+      facts.poke = await callAuthor(context, bundle_hash, task, call, signal).catch((error: unknown): Poke => ({
+        kind: "not_called",
+        reason: messageOf(error),
+      }));
       if (signal.aborted) return null;
       break;
     }
@@ -119,18 +109,4 @@ async function findExternal(
   if (text(run_id) === null && (date === null || Number.isNaN(Date.parse(date)))) return null;
   const { dag_id, task_id } = operator;
   return readExternalTarget(db, { dag_id, task_id, run_id: text(run_id), logical_date: date });
-}
-
-async function poke(
-  { db, rules, clock }: SchedulerContext,
-  hash: string,
-  call: { dag_id: string; name: string; inputs: JsonObject; runtime: JsonObject },
-  signal: AbortSignal,
-): Promise<Poke> {
-  const { code, source_map: sourceMap } = await rules.versions.loadBundle(db, hash);
-  try {
-    return await callSealed({ hash, code, sourceMap }, { ...call, of: "task", timeMs: POKE_LIMIT_MS }, clock, signal);
-  } catch (error) {
-    return { kind: "not_called", reason: messageOf(error) };
-  }
 }
