@@ -8,6 +8,7 @@ import type { JsonObject } from "../core/json.ts";
 import { isWait, type WaitOperator } from "../core/operator.ts";
 import { resolveInputs } from "../core/inputs.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
+import { readEarlyEvent } from "../store/early-events.ts";
 import { readInputSources, runFacts } from "../store/input-sources.ts";
 import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
 import type { SchedulerContext } from "./activity.ts";
@@ -46,7 +47,7 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
   if (!task || !isWait(operator)) throw new Error(`task ${wait.task_id} of ${wait.dag_id} does not wait`);
   const run = runFacts(wait);
   const inputs = resolveInputs(task, await readInputSources(db, wait, graph, task, wait));
-  const facts: WaitFacts = { ...wait, inputs, target: null, refused: null, poke: null };
+  const facts: WaitFacts = { ...wait, inputs, target: null, refused: null, poke: null, event: null };
   let target: WaitTarget | null = null;
   switch (operator.type) {
     case "trigger_dag": {
@@ -69,9 +70,11 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
       if (signal.aborted) return null;
       break;
     }
+    case "event":
+      facts.event = await readEarlyEvent(db, wait.task_instance_id);
+      break;
     case "wait_until":
     case "wait_for":
-    case "event":
     case "approval":
       break;
   }
