@@ -312,6 +312,14 @@ create table deferral (
   constraint deferral_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
 ) with (fillfactor=70);
 
+create table early_event (
+  task_instance_id uuid not null,
+  payload json not null,
+  delivered_at timestamp with time zone not null,
+  constraint early_event_pkey PRIMARY KEY (task_instance_id),
+  constraint early_event_task_instance_id_fkey FOREIGN KEY (task_instance_id) REFERENCES task_instance(id) ON DELETE CASCADE
+);
+
 create table event_log (
   id bigint generated always as identity not null,
   "when" timestamp with time zone not null,

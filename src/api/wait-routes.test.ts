@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { problem } from "../contract/rest.ts";
 import { explanationAnswer } from "../contract/rest-explain.ts";
 import { taskInstanceAnswer } from "../contract/rest-task-instances.ts";
-import { hitlDetailAnswer, hitlDetailsAnswer } from "../contract/rest-waits.ts";
+import { earlyEventAnswer, hitlDetailAnswer, hitlDetailsAnswer } from "../contract/rest-waits.ts";
 import type { Operator } from "../core/operator.ts";
 import { recordProcess } from "../store/processes.ts";
 import { startQueuedRuns } from "../store/run-advance.ts";
@@ -33,6 +33,7 @@ beforeAll(async () => {
     makeTask("ask", { kind: "wait", operator: ask }),
     makeTask("again", { kind: "wait", operator: ask }),
     makeTask("later", { kind: "wait", operator: ask, upstream: ["order"] }),
+    makeTask("paid", { kind: "wait", operator: { type: "event", schema: SCHEMA, ...LIMITS }, upstream: ["ask"] }),
     makeTask("plain"),
   ];
   await publishDag(fixture, makeDag("shop", { tasks }));
@@ -70,6 +71,19 @@ test("an event that fits is the task's result, once", async () => {
     detail: 'task "order" is success, so it takes no answer now',
   });
   expect(await post("any", { whatever: [1] }, 200)).toMatchObject({ state: "success" });
+});
+
+test("an event that comes early is kept, and shown until it is waited for", async () => {
+  await fixture.get(`${BASE}/paid/event`, problem, 404);
+  await post("paid", { id: 3 }, 400);
+  const url = `${BASE}/paid/event`;
+  const kept = await fixture.call({ method: "POST", url, payload: { payload: { id: "p" } } }, taskInstanceAnswer, 202);
+  expect(kept).toMatchObject({ task_id: "paid", state: null });
+  expect(await post("paid", { id: "q" }, 409)).toMatchObject({ code: "already_exists" });
+  const delivered_at = fixture.now().toISOString();
+  expect(await fixture.get(url, earlyEventAnswer)).toEqual({ payload: { id: "p" }, delivered_at });
+  const { sentence } = await fixture.get(`${BASE}/paid/explain`, explanationAnswer);
+  expect(sentence).toMatch(/; its event came at \S+ and is kept\.$/);
 });
 
 test("what does not wait, or is not there, takes none", async () => {

@@ -10,6 +10,7 @@ import {
   taskInstancePath,
 } from "../contract/rest-task-instances.ts";
 import {
+  earlyEventAnswer,
   eventRequest,
   type HitlDetailAnswer,
   hitlDetailAnswer,
@@ -20,6 +21,7 @@ import {
 import { failure, isFailure } from "../core/errors.ts";
 import { judgeAnswer } from "../core/judge-wait.ts";
 import type { JsonObject } from "../core/json.ts";
+import { readEarlyEvent } from "../store/early-events.ts";
 import { answerWait, type ApprovalRow, listApprovals, readApproval } from "../store/wait-answers.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { isoOf } from "./present-dag.ts";
@@ -37,16 +39,16 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
       schema: {
         tags: ["TaskInstance"],
         operationId: "post_task_instance_event",
-        summary: "Deliver the event that a task instance waits for",
+        summary: "Deliver the event that a task instance waits for, or is going to wait for (202: kept until it does)",
         params: taskInstancePath,
         querystring: mapQuery,
         body: eventRequest,
-        response: { 200: taskInstanceAnswer },
+        response: { 200: taskInstanceAnswer, 202: taskInstanceAnswer },
       },
     },
-    async ({ params, query, body: { payload }, log, user }) => {
+    async ({ params, query, body: { payload }, log, user }, reply) => {
       const key = { ...params, ...query };
-      await answerWait(
+      const came = await answerWait(
         db,
         versions,
         key,
@@ -58,8 +60,27 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
         }),
         clock.now(),
       );
-      log.info({ ...key, user }, "event delivered");
-      return presentInstance(await requireInstance(db, key));
+      log.info({ ...key, user }, came === "kept" ? "event kept until it is waited for" : "event delivered");
+      return reply.code(came === "kept" ? 202 : 200).send(presentInstance(await requireInstance(db, key)));
+    },
+  );
+  app.get(
+    `${INSTANCE}/event`,
+    {
+      schema: {
+        tags: ["TaskInstance"],
+        operationId: "get_task_instance_event",
+        summary: "Show the event that is kept for a task instance until it waits for it",
+        params: taskInstancePath,
+        querystring: mapQuery,
+        response: { 200: earlyEventAnswer },
+      },
+    },
+    async ({ params, query }) => {
+      const { id, task_id } = await requireInstance(db, { ...params, ...query });
+      const event = await readEarlyEvent(db, id);
+      if (event === null) throw failure("not_found", `no event is kept for task "${task_id}"`);
+      return { payload: event.payload, delivered_at: event.delivered_at.toISOString() };
     },
   );
 

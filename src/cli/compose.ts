@@ -96,6 +96,7 @@ export async function composeScheduler(
     db,
     executor,
     rules,
+    sealer: createSealer(configuration.WINDLASS_ENCRYPTION_KEYS ?? []),
     clock,
     log,
     holder,

@@ -92,7 +92,7 @@ export const SETTINGS = {
     names.pipe(z.array(encryptionKey)),
     null,
     "Base64Of32RandomBytes=",
-    "Keys that variables and connections are stored under, the current one first; `windlass rotate-keys` moves all to it. Needed by the api once there are any; standalone makes one.",
+    "Keys that variables and connections are stored under, the current one first; `windlass rotate-keys` moves all to it. Needed by api and scheduler once there are any; standalone makes one.",
   ),
   WINDLASS_STORAGE: setting(
     storage,

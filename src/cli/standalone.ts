@@ -55,7 +55,7 @@ export function createStandalone(role: Role): Standalone {
     stops.push(() => api.stop());
     await api.start();
     address = api.address() ?? "";
-    const scheduler = await composeScheduler(role, db, rules, address);
+    const scheduler = await composeScheduler(keyed, db, rules, address);
     stops.push(() => scheduler.stop());
     await scheduler.start();
   };

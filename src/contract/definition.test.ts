@@ -14,6 +14,10 @@ it.each([
   ["no end of tasks", dagOf("d", [taskOf("a")], { max_active_tasks: 2 ** 31 })],
   ["a timeout beyond all dates", dagOf("d", [taskOf("a", [], { execution_timeout: 1e15 })])],
   ["NUL in a description", dagOf("d", [taskOf("a", [], { description: "a\0b" })])],
+  [
+    "a callback's variable with no name",
+    dagOf("d", [taskOf("a")], { callback_secrets: { failure: { variables: [""] } } }),
+  ],
   ["half a surrogate pair in a default", dagOf("d", [taskOf("a")], { params_schema: { default: "\ud83d" } })],
 ])("refuses %s", (_what, definition) => {
   expect(dagDefinition.safeParse(definition).success).toBe(false);

@@ -1,6 +1,7 @@
 // The border through which a DAG enters: what the sealed evaluator hands over is parsed here before it is believed.
 
 import { z } from "zod";
+import { CALLBACK_EVENTS } from "../core/callback.ts";
 import {
   type AssetCondition,
   type DagDefinition,
@@ -98,6 +99,16 @@ const assetCondition: z.ZodType<AssetCondition> = z.lazy(() =>
   ]),
 );
 
+const callbackSecrets = z
+  .partialRecord(
+    z.enum(CALLBACK_EVENTS),
+    z.strictObject({
+      variables: z.array(variableKey).exactOptional(),
+      connections: z.array(connectionId).exactOptional(),
+    }),
+  )
+  .exactOptional();
+
 export const taskDefinition = z.strictObject({
   task_id: taskId,
   kind: z.enum(["function", "empty", "pod", "wait", "expand"]),
@@ -114,6 +125,7 @@ export const taskDefinition = z.strictObject({
   connections: z.array(connectionId).exactOptional(),
   operator: operatorDefinition.exactOptional(),
   callbacks: callbackEvents,
+  callback_secrets: callbackSecrets,
   description: z.string().nullable(),
   pool: z.string().min(1).max(250).exactOptional(),
   pool_slots: limit.exactOptional(),
@@ -185,6 +197,7 @@ export const dagDefinition: z.ZodType<DagDefinition> = z
     params_schema: jsonObject.nullable(),
     is_paused_upon_creation: z.boolean(),
     callbacks: callbackEvents,
+    callback_secrets: callbackSecrets,
     deadline: deadlineDefinition,
     tasks: z.array(taskDefinition).min(1, "a DAG needs at least one task").max(100_000),
     groups: z.array(groupDefinition).exactOptional(),

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { CALLBACK_EVENTS, CALLBACK_STATES } from "../core/callback.ts";
-import { freeObject, instant, pageQuery } from "./rest.ts";
+import { freeJson, freeObject, instant, pageQuery } from "./rest.ts";
 
 export const eventRequest = z
   .strictObject({
@@ -10,6 +10,9 @@ export const eventRequest = z
     payload: freeObject.default({}),
   })
   .meta({ id: "EventRequest" });
+
+/** An event that came before its task waited for it. */
+export const earlyEventAnswer = z.object({ payload: freeJson, delivered_at: instant }).meta({ id: "EarlyEvent" });
 
 export const hitlPatch = z
   .strictObject({

@@ -7,6 +7,9 @@ export type CallbackEvent = (typeof CALLBACK_EVENTS)[number];
 export const CALLBACK_STATES = ["pending", "success", "failed", "cancelled"] as const;
 export type CallbackState = (typeof CALLBACK_STATES)[number];
 
+/** Names of the variables and connections that a callback is given; an event that is not in it has none. */
+export type CallbackSecrets = { [Event in CallbackEvent]?: { variables?: string[]; connections?: string[] } };
+
 /** When a run is late; `after` is in seconds. */
 export type Deadline = { after: number; from: "queued" | "started" | "logical_date" };
 

@@ -2,7 +2,7 @@
 // `contract/definition.ts` validates it, Postgres keeps it with the bundle, and every rule in `core` reads it.
 // Names are snake_case because the value crosses processes; durations are seconds.
 
-import type { CallbackEvent, Deadline } from "./callback.ts";
+import type { CallbackEvent, CallbackSecrets, Deadline } from "./callback.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { Operator } from "./operator.ts";
 
@@ -122,14 +122,15 @@ export interface TaskDefinition {
   pod: JsonObject | null;
   /** Of kind pod, null of others. */
   container: ContainerDefinition | null;
-  /** Keys of the variables that its worker is given; none when absent. */
+  /** Keys of the variables that its code is given; none when absent. */
   variables?: string[];
-  /** Ids of the connections that its worker is given; none when absent. */
+  /** Ids of the connections that its code is given; none when absent. */
   connections?: string[];
   /** What it is beside its kind; absent for a plain one. */
   operator?: Operator;
   /** Events that the author's functions are called about; absent for none. */
   callbacks?: CallbackEvent[];
+  callback_secrets?: CallbackSecrets;
   description: string | null;
   /** "default_pool" when absent. */
   pool?: string;
@@ -245,6 +246,7 @@ export interface DagDefinition {
   is_paused_upon_creation: boolean;
   /** Of its runs, as those of a task. */
   callbacks?: CallbackEvent[];
+  callback_secrets?: CallbackSecrets;
   /** When a run is late, upon which its callback "deadline" is called. */
   deadline?: Deadline;
   tasks: TaskDefinition[];

@@ -3,7 +3,7 @@
 
 import { explainAttempt } from "./explain-attempt.ts";
 import { explainEnd } from "./explain-end.ts";
-import { clause, sayDue, sentence } from "./phrase.ts";
+import { clause, sayDue, sayInstant, sentence } from "./phrase.ts";
 import { explainDeferred, explainRetry, explainScheduled, explainUnmet } from "./explain-waiting.ts";
 import { type Explanation, nameTask, type Situation } from "./situation.ts";
 
@@ -12,9 +12,9 @@ export function explainInstance(situation: Situation, now: Date): Explanation {
   const { state } = instance;
   switch (state) {
     case null:
-      return explainUnmet(situation, now);
+      return withEvent(situation, explainUnmet(situation, now));
     case "scheduled":
-      return explainScheduled(situation, now);
+      return withEvent(situation, explainScheduled(situation, now));
     case "up_for_retry":
       return explainRetry(situation, now);
     case "queued":
@@ -40,4 +40,11 @@ export function explainInstance(situation: Situation, now: Date): Explanation {
     case "removed":
       return explainEnd(situation, state);
   }
+}
+
+/** The event that it is going to wait for may be here already. */
+function withEvent({ instance: { event_at } }: Situation, said: Explanation): Explanation {
+  if (event_at === null) return said;
+  const unended = said.sentence.replace(/\.$/, "");
+  return { ...said, sentence: sentence(unended, `its event came at ${sayInstant(event_at)} and is kept`) };
 }

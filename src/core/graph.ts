@@ -1,6 +1,6 @@
 // A DAG's edges, indexed once per version for the rules that walk them.
 
-import type { CallbackEvent } from "./callback.ts";
+import type { CallbackEvent, CallbackSecrets } from "./callback.ts";
 import { type Deciders, indexDeciders } from "./decision.ts";
 import type { DagDefinition, TaskDefinition } from "./definition.ts";
 import { findSetups } from "./setups.ts";
@@ -25,6 +25,7 @@ export interface DagGraph {
   deciders: Deciders;
   /** Events of runs that the author wants to hear of. */
   run_callbacks: readonly CallbackEvent[];
+  run_callback_secrets: CallbackSecrets;
 }
 
 export function indexDag(definition: DagDefinition): DagGraph {
@@ -47,6 +48,7 @@ export function indexDag(definition: DagDefinition): DagGraph {
     guarded: invert(setups),
     deciders: indexDeciders(definition, downstream),
     run_callbacks: definition.callbacks ?? [],
+    run_callback_secrets: definition.callback_secrets ?? {},
   };
 }
 

@@ -8,7 +8,16 @@ const before = (seconds: number) => new Date(NOW.getTime() - seconds * 1000);
 const after = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 
 const judge = (operator: object, facts: Partial<WaitFacts> = {}) => {
-  const known = { began_at: NOW, first_look_at: NOW, looks: 1, inputs: {}, target: null, refused: null, poke: null };
+  const known = {
+    began_at: NOW,
+    first_look_at: NOW,
+    looks: 1,
+    inputs: {},
+    target: null,
+    refused: null,
+    poke: null,
+    event: null,
+  };
   // Each case is of one member of the union.
   const complete = { timeout: null, soft_fail: false, ...operator } as WaitOperator;
   const verdict = judgeWait(complete, { ...known, ...facts }, NOW);
@@ -37,6 +46,12 @@ describe("a look", () => {
     ["for a time", { type: "wait_for", seconds: 60 }, { began_at: before(50) }, after(10)],
     ["for a time that is over", { type: "wait_for", seconds: 60 }, { began_at: before(60) }, "success"],
     ["for an event", { type: "event", schema: null }, {}, null],
+    [
+      "for an event that had come",
+      { type: "event", schema: null },
+      { event: { payload: { id: 1 }, delivered_at: before(9) } },
+      "success",
+    ],
     ["for an event, with a timeout", { type: "event", schema: null, timeout: 60 }, {}, after(60)],
     [
       "for an event that did not come",
@@ -91,6 +106,7 @@ describe("a look", () => {
       target: null,
       refused: null,
       poke: null,
+      event: null,
     };
     expect(judgeWait(operator, facts, NOW)).toMatchObject({ kind: "end", outcome: { retryable: false } });
   });

@@ -13,6 +13,12 @@ export type Poke =
   /** It could not be called at all: our own fault, which costs it nothing. */
   | { kind: "not_called"; reason: string };
 
+/** It came before its task waited for it. */
+export interface EarlyEvent {
+  payload: Json;
+  delivered_at: Date;
+}
+
 export interface WaitFacts {
   began_at: Date;
   first_look_at: Date;
@@ -24,6 +30,8 @@ export interface WaitFacts {
   /** Why the run that it should trigger cannot be made. */
   refused: string | null;
   poke: Poke | null;
+  /** That was kept for it. */
+  event: EarlyEvent | null;
 }
 
 export type WaitVerdict =
@@ -56,7 +64,10 @@ function look(operator: WaitOperator, facts: WaitFacts, now: Date): WaitVerdict 
     case "wait_for":
       return waitForTime(addSeconds(facts.began_at, operator.seconds), now);
     case "event":
-      return { kind: "wait", due_at: null, reason: "waits for an event from outside, by POST …/event" };
+      if (facts.event === null) {
+        return { kind: "wait", due_at: null, reason: "waits for an event from outside, by POST …/event" };
+      }
+      return end("success", `its event had come at ${sayInstant(facts.event.delivered_at)}`, true, facts.event.payload);
     case "approval": {
       const options = operator.options.map((option) => `"${option}"`).join(" or ");
       const reason = `waits for a person to answer "${clause(operator.subject, 200)}" with ${options}, by PATCH …/hitlDetails`;
@@ -127,8 +138,9 @@ function judgePoke(operator: WaitOperator & { type: "sensor" }, facts: WaitFacts
         if (!value["done"]) return again("has not seen what it waits for");
         return end("success", "it saw what it waited for", true, value["value"] ?? null);
       }
-      const shown = JSON.stringify(value).slice(0, 60);
-      return end("task_failed", `its function returned ${shown}; return a boolean, or { done: true, value }`, false);
+      // Not the value itself: it may hold what the sensor was given in confidence.
+      const what = value === null ? "nothing" : Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+      return end("task_failed", `its function returned ${what}; return a boolean, or { done: true, value }`, false);
     }
   }
 }

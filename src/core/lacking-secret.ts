@@ -1,4 +1,4 @@
-// What a task declares to need from the installation, against what there is.
+// What author code declares to need from the installation, against what there is.
 
 export interface DeclaredSecrets {
   variables?: readonly string[];
@@ -19,4 +19,9 @@ export function findLackingSecret(declared: DeclaredSecrets, given: GivenSecrets
   const connection = declared.connections?.find((id) => !Object.hasOwn(given.connections ?? {}, id));
   if (connection === undefined) return null;
   return `there is no connection "${connection}"; create it with: windlass connections set ${connection}`;
+}
+
+/** Of what there is, what is declared. */
+export function pickDeclared<Value>(names: readonly string[] = [], there: { readonly [name: string]: Value }) {
+  return Object.fromEntries(Object.entries(there).filter(([name]) => names.includes(name)));
 }

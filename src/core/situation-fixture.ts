@@ -19,6 +19,7 @@ const INSTANCE: InstanceSituation = {
   end_date: null,
   reason: null,
   waits_for_past: false,
+  event_at: null,
 };
 export const ATTEMPT: AttemptSituation = {
   state: "queued",

@@ -72,6 +72,8 @@ export interface InstanceSituation {
   reason: string | null;
   /** It waits for an instance of the run before. */
   waits_for_past: boolean;
+  /** When the event came that it is going to wait for; null: none is kept. */
+  event_at: Date | null;
 }
 
 export interface RunSituation {

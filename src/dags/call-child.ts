@@ -51,7 +51,7 @@ function main(): void {
     const { functions = {}, callbacks = {} } = dag ?? {};
     const run = (request.of === "task" ? functions : callbacks)[request.name];
     if (!run) return answer({ kind: "missing", message: `the bundle has no ${request.of} "${request.name}"` });
-    const runtime = { ...request.runtime, signal: limit.signal };
+    const runtime = { ...request.runtime, ...request.secrets, signal: limit.signal };
     Promise.resolve((run as (inputs: unknown, runtime: unknown) => unknown)(request.inputs, runtime)).then(
       (value) => answer({ kind: "returned", value: value ?? null }),
       fail,

@@ -6,6 +6,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { OutcomeRules } from "../store/attempt-outcome.ts";
 import type { Database } from "../store/database.ts";
+import type { Sealer } from "../store/sealing.ts";
 import type { CheckParams } from "../store/wait-targets.ts";
 import type { OverdueLimits } from "../core/overdue.ts";
 
@@ -22,6 +23,8 @@ export interface SchedulerContext {
   db: Database;
   executor: Executor;
   rules: OutcomeRules;
+  /** Of what sensors and callbacks are given. */
+  sealer: Sealer;
   clock: Clock;
   log: Logger;
   /** Names this process in claims and leases. */

@@ -7,6 +7,7 @@ import { systemClock } from "../lifecycle/clock.ts";
 import { createLogger } from "../lifecycle/log.ts";
 import { claimAttempts, recordLaunches } from "../store/attempt-launch.ts";
 import { type Database, openDatabase } from "../store/database.ts";
+import { createSealer } from "../store/sealing.ts";
 import { createLauncher } from "./launch-queued.ts";
 
 const LAUNCH_BUDGET = 100;
@@ -36,6 +37,7 @@ function launcherOf(answer: () => LaunchResult, db: Database = store.db) {
       db,
       executor,
       rules: store.rules,
+      sealer: createSealer([]),
       clock: { ...systemClock, now: store.now },
       log: createLogger("silent"),
       holder: "me",

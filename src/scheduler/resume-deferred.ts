@@ -7,11 +7,12 @@ import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isWait, type WaitOperator } from "../core/operator.ts";
 import { resolveInputs } from "../core/inputs.ts";
-import { callSealed } from "../dags/call-sealed.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
+import { readEarlyEvent } from "../store/early-events.ts";
 import { readInputSources, runFacts } from "../store/input-sources.ts";
 import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
 import type { SchedulerContext } from "./activity.ts";
+import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
 /** One call of a sensor's function. */
@@ -46,7 +47,7 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
   if (!task || !isWait(operator)) throw new Error(`task ${wait.task_id} of ${wait.dag_id} does not wait`);
   const run = runFacts(wait);
   const inputs = resolveInputs(task, await readInputSources(db, wait, graph, task, wait));
-  const facts: WaitFacts = { ...wait, inputs, target: null, refused: null, poke: null };
+  const facts: WaitFacts = { ...wait, inputs, target: null, refused: null, poke: null, event: null };
   let target: WaitTarget | null = null;
   switch (operator.type) {
     case "trigger_dag": {
@@ -59,29 +60,21 @@ async function look(context: SchedulerContext, wait: ClaimedWait, signal: AbortS
       target = await findExternal(context, operator, inputs);
       break;
     case "sensor": {
-      const runtime = {
-        ...run,
-        task_id: wait.task_id,
-        map_index: wait.map_index,
-        try_number: wait.try_number,
-        max_tries: wait.max_tries,
-        params: wait.params,
-        // Secrets stay with tasks that run in pods of their own.
-        variables: {},
-        connections: {},
-      };
-      facts.poke = await poke(
-        context,
-        bundle_hash,
-        { inputs, runtime, dag_id: wait.dag_id, name: wait.task_id },
-        signal,
-      );
+      const { task_id, map_index, try_number, max_tries, params } = wait;
+      const runtime = { ...run, task_id, map_index, try_number, max_tries, params };
+      const call = { dag_id: wait.dag_id, of: "task" as const, name: task_id, inputs, runtime, timeMs: POKE_LIMIT_MS };
+      facts.poke = await callAuthor(context, bundle_hash, task, call, signal).catch((error: unknown): Poke => ({
+        kind: "not_called",
+        reason: messageOf(error),
+      }));
       if (signal.aborted) return null;
       break;
     }
+    case "event":
+      facts.event = await readEarlyEvent(db, wait.task_instance_id);
+      break;
     case "wait_until":
     case "wait_for":
-    case "event":
     case "approval":
       break;
   }
@@ -119,18 +112,4 @@ async function findExternal(
   if (text(run_id) === null && (date === null || Number.isNaN(Date.parse(date)))) return null;
   const { dag_id, task_id } = operator;
   return readExternalTarget(db, { dag_id, task_id, run_id: text(run_id), logical_date: date });
-}
-
-async function poke(
-  { db, rules, clock }: SchedulerContext,
-  hash: string,
-  call: { dag_id: string; name: string; inputs: JsonObject; runtime: JsonObject },
-  signal: AbortSignal,
-): Promise<Poke> {
-  const { code, source_map: sourceMap } = await rules.versions.loadBundle(db, hash);
-  try {
-    return await callSealed({ hash, code, sourceMap }, { ...call, of: "task", timeMs: POKE_LIMIT_MS }, clock, signal);
-  } catch (error) {
-    return { kind: "not_called", reason: messageOf(error) };
-  }
 }

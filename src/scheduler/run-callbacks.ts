@@ -1,8 +1,8 @@
-// Calls author functions about what happened to tasks and runs, each in a sealed child with the network and nothing else.
+// Calls author functions about what happened to tasks and runs, each in a sealed child with the network and what it declares.
 // They are told of a thing that is over: how a call ends is kept beside it, and changes nothing of it.
 
 import { callbackKey } from "../core/callback.ts";
-import { callSealed } from "../dags/call-sealed.ts";
+import { isFailure } from "../core/errors.ts";
 import {
   type CallbackEnd,
   claimCallbacks,
@@ -12,6 +12,7 @@ import {
 } from "../store/callbacks.ts";
 import { runFacts } from "../store/input-sources.ts";
 import type { SchedulerContext } from "./activity.ts";
+import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
 const CALL_LIMIT_MS = 60_000;
@@ -36,13 +37,13 @@ export function createCallbackCalls(context: SchedulerContext, wake: () => void)
 }
 
 async function call(
-  { db, rules: { versions }, clock }: SchedulerContext,
+  context: SchedulerContext,
   callback: ClaimedCallback,
   signal: AbortSignal,
 ): Promise<CallbackEnd | null> {
   const { id, tries, event, task_id, map_index, try_number, reason, run_state, state, params } = callback;
-  const { bundle_hash: hash } = await versions.loadVersion(db, callback.version_id);
-  const { code, source_map: sourceMap } = await versions.loadBundle(db, hash);
+  const { bundle_hash, graph } = await context.rules.versions.loadVersion(context.db, callback.version_id);
+  const secrets = task_id === null ? graph.run_callback_secrets : graph.tasks.get(task_id)?.callback_secrets;
   const task = { task_id, map_index, try_number, state };
   const inputs = { ...runFacts(callback), ...task, event, reason, run_state, params };
   const name = callbackKey(task_id, event);
@@ -54,8 +55,14 @@ async function call(
     runtime: {},
     timeMs: CALL_LIMIT_MS,
   };
-  const ended = await callSealed({ hash, code, sourceMap }, request, clock, signal);
-  if (signal.aborted) return null;
-  if (ended.kind === "returned") return { id, tries, error: null };
-  return { id, tries, error: ended.outcome.error?.stack ?? ended.outcome.reason };
+  try {
+    const ended = await callAuthor(context, bundle_hash, secrets?.[event] ?? {}, request, signal);
+    if (signal.aborted) return null;
+    if (ended.kind === "returned") return { id, tries, error: null };
+    return { id, tries, error: ended.outcome.error?.stack ?? ended.outcome.reason };
+  } catch (error) {
+    // Until somebody gives the key, as until somebody mends the callback.
+    if (isFailure(error, "encryption_unavailable")) return { id, tries, error: error.message };
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 // Tasks that decide what follows: branch and short circuit. They run as functions do; their result is the decision.
 
 import { authorError, atAuthorsLine, describeValue, rememberAuthorsLine } from "./author-error.ts";
-import type { CompiledFunction, TaskRuntime } from "./compiled.ts";
+import type { CompiledFunction } from "./compiled.ts";
 import { type Blueprint, createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
 import type { CallArguments, NoInput } from "./input.ts";
@@ -9,6 +9,8 @@ import { readNode, type TaskNode } from "./node.ts";
 import { addOrder } from "./order.ts";
 import type { Output } from "./output.ts";
 import type { Operator } from "../core/operator.ts";
+import type { TaskFunction } from "./task.ts";
+import { SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
 /** One name, several, or null for none. */
@@ -30,18 +32,17 @@ export interface BranchTask<I extends object, R> {
   as(id: string): BranchTask<I, R>;
 }
 
-type BranchFunction<I extends object, R> = (inputs: I, runtime: TaskRuntime) => R;
-
 /** A task whose function chooses which of the tasks behind it run: it returns one name, several, or null. */
 export function branch<I extends object = NoInput, const R extends Choice | Promise<Choice> = null>(
   id: string,
-  run: BranchFunction<I, R>,
+  run: TaskFunction<I, R>,
 ): BranchTask<I, Awaited<R>>;
-export function branch<I extends object = NoInput, const R extends Choice | Promise<Choice> = null>(
-  id: string,
-  options: TaskOptions,
-  run: BranchFunction<I, R>,
-): BranchTask<I, Awaited<R>>;
+export function branch<
+  I extends object = NoInput,
+  const R extends Choice | Promise<Choice> = null,
+  V extends string = never,
+  C extends string = never,
+>(id: string, options: TaskOptions & SecretOptions<V, C>, run: TaskFunction<I, R, V, C>): BranchTask<I, Awaited<R>>;
 export function branch<I extends object, R>(id: string, ...rest: unknown[]): BranchTask<I, Awaited<R>> {
   const blueprint = atAuthorsLine(branch, (): Blueprint => {
     const { options, run } = readCall(id, rest);
@@ -89,22 +90,25 @@ export interface ShortCircuitOptions extends TaskOptions {
   skips?: "all" | "direct";
 }
 
-type ConditionFunction<I extends object, R> = (inputs: I, runtime: TaskRuntime) => R;
-
 /** A task that skips what follows it when its function returns something falsy. */
 export function shortCircuit<I extends object = NoInput, R = unknown>(
   id: string,
-  run: ConditionFunction<I, R>,
+  run: TaskFunction<I, R>,
 ): Task<I, Output<Awaited<R>>>;
-export function shortCircuit<I extends object = NoInput, R = unknown>(
+export function shortCircuit<
+  I extends object = NoInput,
+  R = unknown,
+  V extends string = never,
+  C extends string = never,
+>(
   id: string,
-  options: ShortCircuitOptions,
-  run: ConditionFunction<I, R>,
+  options: ShortCircuitOptions & SecretOptions<V, C>,
+  run: TaskFunction<I, R, V, C>,
 ): Task<I, Output<Awaited<R>>>;
 export function shortCircuit<I extends object, R>(id: string, ...rest: unknown[]): Task<I, Output<Awaited<R>>> {
   const blueprint = atAuthorsLine(shortCircuit, (): Blueprint => {
     const { options, run } = readCall(id, rest);
-    refuseUnknownOptions(options, ["skips", ...TASK_OPTIONS], `task "${id}"`);
+    refuseUnknownOptions(options, ["skips", ...TASK_OPTIONS, ...SECRET_OPTIONS], `task "${id}"`);
     const { skips = "all", ...shared } = options as { skips?: unknown };
     if (skips !== "all" && skips !== "direct") {
       throw authorError(`task "${id}": skips is ${describeValue(skips)}. Use "all" or "direct".`);

@@ -21,6 +21,7 @@ import { checkIdentifier } from "./identifier.ts";
 import type { CallArguments } from "./input.ts";
 import { compileMap, type MapArguments, type MapArrays } from "./map-task.ts";
 import { createNode, type TaskNode } from "./node.ts";
+import { compileSecrets, SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
 import {
   applyDefaults,
   checkDescription,
@@ -70,18 +71,22 @@ export interface Blueprint {
 
 /** What all kinds have in common. */
 export function readBlueprint(kind: TaskKind, given: unknown, where: string, run: CompiledFunction | null): Blueprint {
-  refuseUnknownOptions(given, TASK_OPTIONS, where);
-  const options = given as TaskOptions & OutletOptions<string>;
+  // Who has code of its own may be given something in confidence.
+  const isCode = kind === "function" || run !== null;
+  const known = isCode ? [...TASK_OPTIONS, ...SECRET_OPTIONS] : TASK_OPTIONS;
+  refuseUnknownOptions(given, known, where);
+  const options = given as TaskOptions & OutletOptions<string> & SecretOptions<string, string>;
   const outlets = checkOutlets(options.outlets, where);
   return {
     kind,
     run,
     container: null,
     ...(outlets.length > 0 && { outlets }),
-    settings: compileSettings(options, where, TASK_OPTIONS),
+    settings: compileSettings(options, where, known),
     triggerRule: checkTriggerRule(options.triggerRule, where),
     description: checkDescription(options.description, where),
     callbacks: compileCallbacks(options, where),
+    ...(isCode && { extras: compileSecrets(options, where) }),
   };
 }
 

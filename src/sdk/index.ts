@@ -11,7 +11,15 @@ export type { ArtifactContent, Artifacts } from "./artifacts.ts";
 export type { Connection } from "../core/connection.ts";
 export { bash, type BashInputs, type BashOptions } from "./bash.ts";
 export { branch, type BranchNode, type BranchTask, shortCircuit, type ShortCircuitOptions } from "./branch.ts";
-export type { CallbackContext, CallbackFunction, DeadlineOptions } from "./callbacks.ts";
+export {
+  type Callback,
+  callback,
+  type CallbackContext,
+  type CallbackFunction,
+  type CallbackRuntime,
+  type DeadlineOptions,
+  type DeclaredCallback,
+} from "./callbacks.ts";
 export { COMPILED_DAG, type CompiledDag, type TaskRuntime } from "./compiled.ts";
 export { type Dag, type DagContext, type DagOptions, dag, type RunKey, type RunReferences } from "./dag.ts";
 export type { Duration } from "./duration.ts";
@@ -30,7 +38,7 @@ export type { Task } from "./create-task.ts";
 export type { SchemaOptions, ValueSchema } from "./task-schemas.ts";
 export type { SecretOptions, TaskSecrets } from "./task-secrets.ts";
 export { empty, task } from "./task.ts";
-export { type Sensed, sensor, type SensorOptions } from "./sensor.ts";
+export { type Sensed, sensor, type SensorOptions, type SensorRuntime } from "./sensor.ts";
 export {
   approval,
   type ApprovalOptions,

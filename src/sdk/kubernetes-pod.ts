@@ -7,6 +7,7 @@ import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
 import type { Output } from "./output.ts";
+import { SECRET_OPTIONS } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
 export interface KubernetesPodOptions extends TaskOptions, OutletOptions<string> {
@@ -51,6 +52,7 @@ export function kubernetesPod<R = unknown>(
   const blueprint = atAuthorsLine(kubernetesPod, () => {
     checkIdentifier("task", id);
     const where = `task "${id}"`;
+    refuseSecrets(options, where);
     refuseUnknownOptions(options, [...OWN_OPTIONS, ...TASK_OPTIONS], where);
     const shared = Object.fromEntries(Object.entries(options).filter(([name]) => !OWN_OPTIONS.includes(name)));
     return {
@@ -60,6 +62,16 @@ export function kubernetesPod<R = unknown>(
     };
   });
   return createTask<ContainerInputs, Output<R>>(id, blueprint);
+}
+
+/** Whatever stands in a pod is read by whoever may read pods; a Secret of Kubernetes is named there, and not shown. */
+function refuseSecrets(options: object, where: string): void {
+  const option = SECRET_OPTIONS.find((name) => Object.hasOwn(options, name));
+  if (option === undefined) return;
+  throw authorError(
+    `${where}: ${option} are given to code that runs in a worker, and this image has none. Name a Secret of Kubernetes: ` +
+      `pod: { spec: { containers: [{ name: "base", envFrom: [{ secretRef: { name: "…" } }] }] } }.`,
+  );
 }
 
 /** The author's file is run without a type check, so nothing is taken for granted. */

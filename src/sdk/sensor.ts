@@ -1,6 +1,7 @@
 // Sensors: an author's function that is asked again and again whether something has come to be, without a pod. It runs beside
-// the scheduler, in a process that has the network and nothing else: no environment, no files, no children.
+// the scheduler, in a process that has the network and what it declares: no environment, no files, no children.
 
+import type { TaskAssets } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { readCall } from "./branch.ts";
 import type { TaskRuntime } from "./compiled.ts";
@@ -8,6 +9,7 @@ import { createTask, type Task } from "./create-task.ts";
 import type { Duration } from "./duration.ts";
 import type { NoInput } from "./input.ts";
 import type { Output } from "./output.ts";
+import type { SecretOptions } from "./task-secrets.ts";
 import { checkInterval, readWait, type WaitOptions } from "./wait.ts";
 
 export interface SensorOptions extends WaitOptions {
@@ -24,7 +26,16 @@ type SensedValue<R> = R extends { done: true; value: infer Value } ? Value : nev
 /** null for sensors that only say yes. */
 export type SensorResult<R> = [SensedValue<R>] extends [never] ? null : Output<SensedValue<R>>;
 
-type SensorFunction<I extends object, R> = (inputs: I, runtime: TaskRuntime) => R;
+/** What a sensor's function gets as its second argument: there are neither files nor assets beside the scheduler. */
+export type SensorRuntime<V extends string = string, C extends string = string> = Omit<
+  TaskRuntime<V, C, never>,
+  "artifacts" | keyof TaskAssets<never>
+>;
+
+type SensorFunction<I extends object, R, V extends string = never, C extends string = never> = (
+  inputs: I,
+  runtime: SensorRuntime<V, C>,
+) => R;
 
 const DEFAULT_EVERY = 60;
 /** A week, as Airflow has it. */
@@ -35,10 +46,15 @@ export function sensor<I extends object = NoInput, const R extends Sensed | Prom
   id: string,
   run: SensorFunction<I, R>,
 ): Task<I, SensorResult<Awaited<R>>>;
-export function sensor<I extends object = NoInput, const R extends Sensed | Promise<Sensed> = boolean>(
+export function sensor<
+  I extends object = NoInput,
+  const R extends Sensed | Promise<Sensed> = boolean,
+  V extends string = never,
+  C extends string = never,
+>(
   id: string,
-  options: SensorOptions,
-  run: SensorFunction<I, R>,
+  options: SensorOptions & SecretOptions<V, C>,
+  run: SensorFunction<I, R, V, C>,
 ): Task<I, SensorResult<Awaited<R>>>;
 export function sensor<I extends object, R>(id: string, ...rest: unknown[]): Task<I, SensorResult<Awaited<R>>> {
   const blueprint = atAuthorsLine(sensor, () => {

@@ -8,7 +8,7 @@ import { checkIdentifier } from "./identifier.ts";
 import type { NoInput } from "./input.ts";
 import type { Output } from "./output.ts";
 import { checkAround, SCHEMA_OPTIONS, type SchemaOptions } from "./task-schemas.ts";
-import { compileSecrets, SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
+import { SECRET_OPTIONS, type SecretOptions } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
 export type TaskFunction<
@@ -51,11 +51,8 @@ export function task<I extends object, R>(
     if (typeof run !== "function") {
       throw authorError(`${where}: the last argument is ${describeValue(run)}. Give it the task's function.`);
     }
-    const { variables, connections, input, output, ...settings } = readOptions(options, where);
-    return {
-      ...readBlueprint("function", settings, where, checkAround(run as CompiledFunction, { input, output }, where)),
-      extras: compileSecrets({ variables, connections }, where),
-    };
+    const { input, output, ...settings } = readOptions(options, where);
+    return readBlueprint("function", settings, where, checkAround(run as CompiledFunction, { input, output }, where));
   });
   return createTask<I, Output<Awaited<R>>>(id, blueprint);
 }

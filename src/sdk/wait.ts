@@ -9,6 +9,7 @@ import { checkIdentifier } from "./identifier.ts";
 import type { NoInput } from "./input.ts";
 import { compileParamsSchema, type ParamsSchema } from "./params.ts";
 import type { Serialised } from "./output.ts";
+import { SECRET_OPTIONS } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
 
 export interface WaitOptions extends Omit<TaskOptions, "pod" | "executionTimeout"> {
@@ -38,7 +39,7 @@ export function readWait(
 ): Blueprint {
   checkIdentifier("task", id);
   const where = `task "${id}"`;
-  refuseUnknownOptions(options, [...own, ...WAIT_OPTIONS], where);
+  refuseUnknownOptions(options, [...own, ...WAIT_OPTIONS, ...(run ? SECRET_OPTIONS : [])], where);
   const given = options as { [name: string]: unknown };
   const { timeout, softFail = false } = given;
   if (typeof softFail !== "boolean") {

@@ -202,7 +202,9 @@ export async function endWaits(
     text: `
       with ended as (
         delete from deferral d using unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as e (id, looks, state, reason)
-        where d.task_instance_id = e.id and d.looks = e.looks returning e.id, e.state, e.reason)
+        where d.task_instance_id = e.id and d.looks = e.looks returning e.id, e.state, e.reason),
+      -- Whatever ended the wait, so that the next one waits anew.
+      taken as (delete from early_event v using ended e where v.task_instance_id = e.id)
       update task_instance t set state = e.state, reason = e.reason, end_date = $5, counted = false
       from ended e where t.id = e.id and t.state = 'deferred' returning t.id`,
     values: [

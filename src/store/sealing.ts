@@ -40,7 +40,7 @@ export function createSealer(keys: readonly string[]): Sealer {
       if (!current) {
         throw failure(
           "encryption_unavailable",
-          "variables and connections are stored encrypted and this API has no key; set WINDLASS_ENCRYPTION_KEYS",
+          "variables and connections are stored encrypted and this process has no key; set WINDLASS_ENCRYPTION_KEYS",
         );
       }
       const iv = randomBytes(IV_BYTES);

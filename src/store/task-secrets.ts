@@ -1,7 +1,9 @@
-// The variables and connections that one task declares, opened for its worker. It gets no others, whatever it asks.
+// The variables and connections that a task, a sensor or a callback declares, opened for its one call. It gets no others,
+// whatever it asks.
 
 import { type Connection, listConnectionSecrets } from "../core/connection.ts";
 import { openConnection, readConnections } from "./connections.ts";
+import type { DeclaredSecrets } from "../core/lacking-secret.ts";
 import type { Queryable } from "./database.ts";
 import type { Sealer } from "./sealing.ts";
 import { openVariable, readVariables } from "./variables.ts";
@@ -12,15 +14,11 @@ export interface TaskSecrets {
   masked: string[];
 }
 
-/** What does not exist is left out: the worker fails its task, naming it. Errors: encryption_unavailable. */
-export async function readTaskSecrets(
-  db: Queryable,
-  sealer: Sealer,
-  declared: { variables: readonly string[]; connections: readonly string[] },
-): Promise<TaskSecrets> {
+/** What does not exist is left out: whoever calls fails it, see core/lacking-secret.ts. Errors: encryption_unavailable. */
+export async function readTaskSecrets(db: Queryable, sealer: Sealer, declared: DeclaredSecrets): Promise<TaskSecrets> {
   const [variables, connections] = await Promise.all([
-    readVariables(db, declared.variables),
-    readConnections(db, declared.connections),
+    readVariables(db, declared.variables ?? []),
+    readConnections(db, declared.connections ?? []),
   ]);
   const opened = variables.map((row) => ({ ...row, value: openVariable(sealer, row) }));
   const connected = connections.map((row) => [row.connection_id, openConnection(sealer, row)] as const);

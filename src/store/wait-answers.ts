@@ -2,16 +2,20 @@
 
 import { failure } from "../core/errors.ts";
 import type { Answer, WaitVerdict } from "../core/judge-wait.ts";
+import type { Json } from "../core/json.ts";
 import type { WaitOperator } from "../core/operator.ts";
+import type { Outcome } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { endWaits, type WaitEnd } from "./deferrals.ts";
+import { keepEarlyEvent } from "./early-events.ts";
 import { readPage } from "./read-page.ts";
 import type { InstanceKey } from "./read-task-instances.ts";
 
 /**
- * `decide` may refuse by throwing. Errors: not_found, not_waiting, and those of `decide`.
+ * `decide` may refuse by throwing. An event that comes before its task waits is kept until it does; an answer to what nobody
+ * has been asked is refused. Errors: not_found, not_waiting, already_exists, and those of `decide`.
  * Of two answers at once the second is refused.
  */
 export async function answerWait<Type extends "event" | "approval">(
@@ -21,10 +25,29 @@ export async function answerWait<Type extends "event" | "approval">(
   type: Type,
   decide: (operator: WaitOperator & { type: Type }) => WaitVerdict & { kind: "end" },
   now: Date,
-): Promise<void> {
-  const { operator, state } = await requireOperator(db, versions, key, type);
+): Promise<"ended" | "kept"> {
+  const { operator, state, expanded } = await requireOperator(db, versions, key, type);
   const { outcome, result } = decide(operator);
-  const ended = await db.transaction(async (tx) => {
+  const endWait = async () => (await endByAnswer(db, versions, key, outcome, result, now)).length > 0;
+  if (await endWait()) return "ended";
+  if (type === "event" && expanded) {
+    if (await keepEarlyEvent(db, key, result, now)) return "kept";
+    // It began to wait in between.
+    if (await endWait()) return "ended";
+  }
+  throw failure("not_waiting", `task "${key.task_id}" is ${state ?? "not reached yet"}, so it takes no answer now`);
+}
+
+/** Returns whom it ended. */
+async function endByAnswer(
+  db: Database,
+  versions: VersionCache,
+  key: InstanceKey,
+  outcome: Outcome,
+  result: Json,
+  now: Date,
+): Promise<string[]> {
+  return db.transaction(async (tx) => {
     const { rows } = await tx.query<Pick<WaitEnd, "task_instance_id" | "looks" | "task_id" | "version_id">>({
       name: "lock_wait",
       // The wait before its instance, as everywhere.
@@ -42,9 +65,6 @@ export async function answerWait<Type extends "event" | "approval">(
       now,
     );
   });
-  if (ended.length === 0) {
-    throw failure("not_waiting", `task "${key.task_id}" is ${state ?? "not reached yet"}, so it takes no answer now`);
-  }
 }
 
 async function requireOperator<Type extends "event" | "approval">(
@@ -52,7 +72,7 @@ async function requireOperator<Type extends "event" | "approval">(
   versions: VersionCache,
   key: InstanceKey,
   type: Type,
-): Promise<{ operator: WaitOperator & { type: Type }; state: TaskState | null }> {
+): Promise<{ operator: WaitOperator & { type: Type }; state: TaskState | null; expanded: boolean }> {
   const { rows } = await db.query<{ version_id: number; state: TaskState | null }>({
     name: "read_wait_version",
     text: `select r.version_id, t.state from task_instance t join dag_run r on r.id = t.run_id
@@ -63,7 +83,11 @@ async function requireOperator<Type extends "event" | "approval">(
   if (!row) throw failure("not_found", `run "${key.dag_run_id}" of DAG "${key.dag_id}" has no task "${key.task_id}"`);
   const { graph } = await versions.loadVersion(db, row.version_id);
   const operator = graph.tasks.get(key.task_id)?.operator;
-  if (operator?.type === type) return { operator: operator as WaitOperator & { type: Type }, state: row.state };
+  // The one instance of a mapped group's task before the group is expanded becomes many, or none.
+  const expanded = key.map_index >= 0 || !graph.expandedBy.has(key.task_id);
+  if (operator?.type === type) {
+    return { operator: operator as WaitOperator & { type: Type }, state: row.state, expanded };
+  }
   const what = type === "event" ? "an event" : "an answer";
   throw failure("not_waiting", `task "${key.task_id}" of DAG "${key.dag_id}" never waits for ${what}`);
 }

@@ -39,7 +39,7 @@ export function createAttemptRunner(world: AttemptWorld): (...attempt: Attempt) 
     if (replaced) return clock.hold(callTask(task, replaced, inputs, runtime, world));
     if (container) return world.runImage(task, container.image);
     const callOwn = async () => {
-      const run = findTaskFunction(dag, task_id, world.environment);
+      const run = findTaskFunction(dag, task_id, { environment: world.environment, masked: [] });
       if (!run) throw new Error(`task ${task_id} has no function`);
       return clock.hold(callTask(task, run, inputs, runtime, world));
     };

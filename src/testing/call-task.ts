@@ -3,7 +3,7 @@
 import { type ConsumedEvent, type EmittedEvent, planAssetEvents } from "../core/asset-events.ts";
 import type { TaskDefinition } from "../core/definition.ts";
 import type { Json, JsonObject } from "../core/json.ts";
-import { findLackingSecret } from "../core/lacking-secret.ts";
+import { findLackingSecret, pickDeclared } from "../core/lacking-secret.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { AttemptRunner } from "../dags/run-in-process.ts";
 import type { Artifacts } from "../sdk/artifacts.ts";
@@ -47,7 +47,9 @@ export async function callTask(
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
     const { assets, emitted } = createAssetEmitter(task);
-    const given = { ...runtime, ...secrets, artifacts, assets, asset_events: assetEvents, signal };
+    const variables = pickDeclared(task.variables, secrets.variables);
+    const connections = pickDeclared(task.connections, secrets.connections);
+    const given = { ...runtime, variables, connections, artifacts, assets, asset_events: assetEvents, signal };
     const value = await Promise.race([run(inputs, given), timedOut]);
     const result: Json = JSON.parse(encodeResult(value));
     const outcome: Outcome = { kind: "success", reason: "", exit_code: null, error: null };

@@ -138,6 +138,30 @@ test("the run's facts, variables, connections and files", async () => {
   expect(without.task("read").error).toContain("give it to runDag as variables or connections");
 });
 
+test("sensors, branches and commands are given what they declare, and nothing else", async () => {
+  const declared = { variables: ["token"], connections: ["shop"] } as const;
+  const names = ({ variables, connections }: { variables: object; connections: object }) =>
+    [...Object.keys(variables), ...Object.keys(connections)].join();
+  const look = sensor("look", declared, (_, runtime) => ({ done: true, value: names(runtime) }));
+  const pick = branch("pick", declared, (_, runtime) => (names(runtime) === "token,shop" ? "right" : "wrong"));
+  const say = bash("say", {
+    ...declared,
+    command: 'echo "$TOKEN $HOST"',
+    env: ({ variables, connections }) => ({ TOKEN: variables.token, HOST: connections.shop.host }),
+  });
+  const checked = dag("checked", {}, () => {
+    look();
+    pick().to({ right: say(), wrong: empty("wrong")() });
+  });
+  const environment = { PATH: process.env["PATH"] ?? "" };
+  const secrets = { variables: { token: "t", other: "o" }, connections: { shop: { host: "h" }, lake: {} } };
+  const run = await runDag(checked, { ...secrets, environment });
+  expect(run.states).toEqual({ look: "success", pick: "success", say: "success", wrong: "skipped" });
+  expect([run.task(look).result, run.task(say).result]).toEqual(["token,shop", "t h"]);
+  const without = await runDag(checked, { variables: secrets.variables });
+  expect(without.task("look").error).toContain('there is no connection "shop"');
+});
+
 test("instances of a map: found by their index, stubbed by their inputs, failed one by one", async () => {
   const square = task("square", { retries: 1, retryDelay: 10 }, ({ n }: { n: number }) => n * n);
   const sum = task("sum", ({ parts }: { parts: number[] }) => parts.reduce((total, each) => total + each, 0));

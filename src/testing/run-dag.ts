@@ -18,6 +18,7 @@ import { createFolderArtifacts } from "../worker/folder-artifacts.ts";
 import { arrangeAttempts, type ArrangedRunner, checkArrangements } from "./arrange-attempts.ts";
 import type { Arrangement } from "./arrangements.ts";
 import { createAttemptRunner } from "./attempt-runner.ts";
+import { completeConnections } from "./complete-connections.ts";
 import type { Outside } from "./run-wait.ts";
 import { presentRun, type TestedAttempt, type TestedRun } from "./tested-run.ts";
 
@@ -32,6 +33,7 @@ export {
   takes,
   timeOut,
 } from "./arrangements.ts";
+export { callCallback, type CallCallbackOptions } from "./call-callback.ts";
 export type { TestedAttempt, TestedRun, TestedTask } from "./tested-run.ts";
 
 export interface RunDagOptions<Params extends object = object> {
@@ -53,16 +55,6 @@ export interface RunDagOptions<Params extends object = object> {
   /** `stub`, `fail`, `timeOut`, `evict` and `takes`. */
   with?: readonly Arrangement[];
 }
-
-const NO_CONNECTION: Connection = {
-  conn_type: "generic",
-  host: null,
-  port: null,
-  login: null,
-  password: null,
-  schema: null,
-  extra: {},
-};
 
 /** Rejects for what the test got wrong (names, params, a task that cannot run here); a failed run is a result. */
 export async function runDag<Params extends object>(
@@ -112,10 +104,6 @@ function readStart(at: string): Date {
   const start = new Date(at);
   if (!Number.isNaN(start.getTime())) return start;
   throw failure("invalid_request", `at is "${at}", which is no instant; an example is 2026-01-01T06:00:00Z`);
-}
-
-function completeConnections(given: NonNullable<RunDagOptions["connections"]>): { [id: string]: Connection } {
-  return Object.fromEntries(Object.entries(given).map(([id, fields]) => [id, { ...NO_CONNECTION, ...fields }]));
 }
 
 function completeEvents(given: NonNullable<RunDagOptions["assetEvents"]>, now: Date): ConsumedEvent[] {

@@ -45,6 +45,7 @@ export async function runWait(wait: TestedWait, outside: Outside, clock: Clock):
       target: null,
       refused: null,
       poke,
+      event: null,
     };
     const verdict = judgeWait(wait.operator, facts, now);
     if (verdict.kind === "end") return verdict;

@@ -184,7 +184,7 @@ function runTask(
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
-    const run = dag && findTaskFunction(dag, context.task_id, environment);
+    const run = dag && findTaskFunction(dag, context.task_id, { environment, masked: start.masked ?? [] });
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

@@ -22,12 +22,15 @@ afterAll(async () => {
 interface Command extends Partial<BashOperator> {
   command: string;
   inputs?: JsonObject;
+  /** The function of the bundle that makes its environment, as text. */
+  makeEnv?: string;
+  variables?: { [key: string]: string };
   executionTimeout?: number;
 }
 
 /** Runs it in a worker of its own; `during` may disturb it. */
 async function run(
-  { inputs, executionTimeout, ...operator }: Command,
+  { inputs, executionTimeout, makeEnv, variables, ...operator }: Command,
   during: (events: {
     said: (line: string) => Promise<void>;
     signal: (name: NodeJS.Signals) => void;
@@ -38,9 +41,11 @@ async function run(
     dag_id: "d",
     tasks: [{ task_id: "t", operator: { type: "bash", env: {}, skip_on_exit_codes: [99], ...operator } }],
   };
-  const dag = JSON.stringify({ definition, functions: {} });
+  const functions = makeEnv === undefined ? "{}" : `{ t: ${makeEnv} }`;
+  const dag = `{ definition: ${JSON.stringify(definition)}, functions: ${functions} }`;
   const attempt = server.serve({
     run: `module.exports = { d: { [Symbol.for("windlass.dag")]: ${dag} } };`,
+    ...(variables ? { variables, masked: Object.values(variables) } : {}),
     ...(inputs ? { inputs } : {}),
     ...(executionTimeout ? { executionTimeout } : {}),
   });
@@ -80,6 +85,25 @@ test("values come as variables, which no shell reads as commands", async () => {
     inputs: { env: { GIVEN: '"; touch /tmp/x; $(id) `id`', COUNT: 3, GONE: null } },
   });
   expect(report).toEqual({ state: "success", result: 'own/"; touch /tmp/x; $(id) `id`/3/none/none' });
+});
+
+test("secrets come by the names that its author chose, and are masked in its log and in its result", async () => {
+  const { report, lines } = await run({
+    command: `tr '\\0' ' ' < /proc/$$/cmdline; echo; echo "a $TOKEN"; set -x; : "$TOKEN"; echo "$OWN $TOKEN \${NONE-none}"`,
+    env: { OWN: "own", TOKEN: "shadowed", NONE: "shadowed" },
+    variables: { "shop.token": "hunter22-of-the-shop" },
+    makeEnv: `(_, { variables }) => ({ TOKEN: variables["shop.token"], NONE: null })`,
+  });
+  expect(report).toEqual({ state: "success", result: "own *** none" });
+  expect(lines).toContain("info a ***");
+  expect(lines).toContain("error + : ***");
+  expect(lines.join("\n")).not.toContain("hunter22");
+  expect(lines.find((line) => line.includes("bash -c"))).not.toContain("***");
+});
+
+test("an environment that cannot be made fails the task", async () => {
+  const { report } = await run({ command: "true", makeEnv: `() => ({ A: { b: 1 } })` });
+  expect(report).toMatchObject({ state: "failed", error: { message: expect.stringContaining("env.A is an object") } });
 });
 
 test("an exit code fails the task with it, or skips it", async () => {

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
 import type { Readable } from "node:stream";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { Json } from "../core/json.ts";
 import type { BashOperator } from "../core/operator.ts";
 import { SKIP } from "../sdk/compiled.ts";
 import { EXIT_CODE } from "./judge-end.ts";
@@ -16,15 +16,18 @@ const TERM_GRACE_MS = 8_000;
 /** For output that is still in the pipes; background processes would hold them open for ever. */
 const DRAIN_MS = 1_000;
 
-/** Returns the last line of stdout that is not empty. Throws for an exit code other than 0, and with the signal's reason. */
+/**
+ * Returns the last line of stdout that is not empty. Throws for an exit code other than 0, and with the signal's reason.
+ * @param envs variables over the operator's own, the later ones over the earlier; null or undefined for none
+ */
 export async function runBash(
   operator: BashOperator,
-  inputs: JsonObject,
+  envs: readonly unknown[],
   signal: AbortSignal,
   environment: NodeJS.ProcessEnv,
 ): Promise<string | null> {
   signal.throwIfAborted();
-  const env = mergeEnv({ ...environment, ...operator.env }, inputs["env"] ?? {});
+  const env = envs.reduce<NodeJS.ProcessEnv>(mergeEnv, { ...environment, ...operator.env });
   const child = await startShell(operator.command, env);
   const killGroup = (name: NodeJS.Signals) => signalGroup(child, name);
   const onExit = () => killGroup("SIGKILL");
@@ -49,14 +52,15 @@ export async function runBash(
   }
 }
 
-function mergeEnv(base: NodeJS.ProcessEnv, given: Json): NodeJS.ProcessEnv {
+function mergeEnv(base: NodeJS.ProcessEnv, given: unknown): NodeJS.ProcessEnv {
   const env = { ...base };
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new TypeError("env must be an object of variables");
-  }
-  for (const [name, value] of Object.entries(given)) {
+  if (given === null || given === undefined) return env;
+  if (typeof given !== "object" || Array.isArray(given)) throw new TypeError("env must be an object of variables");
+  // Of an author's function they may be anything: what is no text or number is refused.
+  const variables = Object.entries(given as { [name: string]: Json | undefined });
+  for (const [name, value] of variables) {
     if (name === "" || name.includes("=")) throw new TypeError(`"${name}" cannot be the name of a variable`);
-    if (value === null) delete env[name];
+    if (value === null || value === undefined) delete env[name];
     else if (typeof value === "object") throw new TypeError(`env.${name} is an object, but must be text or a number`);
     else env[name] = String(value);
   }

@@ -8,12 +8,13 @@ import type { MessagePort } from "node:worker_threads";
 import type { FinishRequest, HeartbeatAnswer } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
 import { GAVE_UP } from "../core/last-words.ts";
+import { createMask } from "../core/mask-secrets.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { createApiCaller } from "./call-api.ts";
 import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
 import { readMemoryPeak } from "./memory-peak.ts";
-import { createMask, maskReport } from "./mask-secrets.ts";
+import { maskReport } from "./mask-report.ts";
 import { createLogShipper } from "./ship-logs.ts";
 import {
   type AbortCause,

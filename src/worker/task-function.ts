@@ -1,26 +1,33 @@
 // What a worker calls for a task: the author's function with its decision checked, or the task's command.
 
 import { findDecisionFault } from "../core/decision.ts";
+import { createMask } from "../core/mask-secrets.ts";
 import type { CompiledDag, CompiledFunction } from "../sdk/compiled.ts";
 
-/**
- * null: the bundle has nothing to run for the task.
- * @param environment that of commands
- */
+/** What only commands need. */
+export interface CommandSurroundings {
+  environment: NodeJS.ProcessEnv;
+  /** Texts that its result, a line of its log, may not show. */
+  masked: readonly string[];
+}
+
+/** null: the bundle has nothing to run for the task. */
 export function findTaskFunction(
   dag: CompiledDag,
   taskId: string,
-  environment: NodeJS.ProcessEnv,
+  { environment, masked }: CommandSurroundings,
 ): CompiledFunction | null {
   const operator = dag.definition.tasks.find((task) => task.task_id === taskId)?.operator;
+  const run = dag.functions[taskId];
   if (operator?.type === "bash") {
-    return async (inputs, { signal }) => {
+    return async (inputs, runtime) => {
       // Loaded for those alone who need it: node:child_process costs every other task its start.
       const { runBash } = await import("./run-bash.ts");
-      return runBash(operator, inputs, signal, environment);
+      const envs = [await run?.(inputs, runtime), inputs["env"]];
+      const lastLine = await runBash(operator, envs, runtime.signal, environment);
+      return lastLine === null ? null : createMask(masked)(lastLine);
     };
   }
-  const run = dag.functions[taskId];
   if (!run) return null;
   if (operator?.type !== "branch") return run;
   return async (inputs, runtime) => {

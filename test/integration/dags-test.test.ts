@@ -39,11 +39,13 @@ const test = (file: string, ...args: string[]) =>
   });
 
 it("gives tasks the variables and connections of --secrets, and names those that it lacks", async () => {
-  const reads = `import { dag, task } from "windlass";
+  const reads = `import { bash, dag, sensor, task } from "windlass";
     const reads = task("reads", { variables: ["bucket"], connections: ["db"] }, (_, { variables, connections }) => {
       if (variables.bucket !== "reports" || connections.db.password !== "hunter22") throw new Error("wrong");
     });
-    export default dag("reader", {}, () => void reads());`;
+    const look = sensor("look", { connections: ["db"] }, (_, { connections }) => connections.db.password === "hunter22");
+    const say = bash("say", { command: '[ "$KEY" = hunter22 ]', connections: ["db"], env: ({ connections }) => ({ KEY: connections.db.password }) });
+    export default dag("reader", {}, () => void [reads(), look(), say()]);`;
   await writeFile(join(folder, "reader.ts"), reads);
   const file = join(folder, "secrets.json");
   const db = {

@@ -17,6 +17,7 @@ import { createPostgresObjects } from "../../src/store/postgres-objects.ts";
 import { LOG_START, readTryLog } from "../../src/store/try-log.ts";
 import { keepContainerResult } from "../../src/store/container-results.ts";
 import { recordObservations } from "../../src/store/observations.ts";
+import { createSealer } from "../../src/store/sealing.ts";
 import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 const STARTED = "2026-11-21T08:00:05.000Z";
@@ -52,6 +53,7 @@ beforeEach(async () => {
     db: store.db,
     executor,
     rules: store.rules,
+    sealer: createSealer([]),
     clock: { ...systemClock, now: store.now },
     log: createLogger("silent"),
     holder: "test",

@@ -7,13 +7,18 @@ import type { SchedulerContext } from "../../src/scheduler/activity.ts";
 import { createDeferredLooks } from "../../src/scheduler/resume-deferred.ts";
 import type { DagDefinition } from "../../src/core/definition.ts";
 import { saveDagFile } from "../../src/store/dag-files.ts";
+import { createSealer } from "../../src/store/sealing.ts";
 import type { StoreBundle } from "./store-bundle.ts";
+
+/** What tests seal variables and connections with. */
+export const SEALER = createSealer([Buffer.alloc(32, 1).toString("base64")]);
 
 /** What activities of no executor need. */
 export function contextOf(store: StoreBundle, holder = "looker"): SchedulerContext {
   const parts = {
     db: store.db,
     rules: store.rules,
+    sealer: SEALER,
     clock: { ...systemClock, now: store.now },
     log: createLogger("silent"),
     holder,
@@ -28,11 +33,11 @@ export function contextOf(store: StoreBundle, holder = "looker"): SchedulerConte
 }
 
 /** Looks at everything that is due until nothing more is, moving runs on in between. */
-export async function lookThrough(store: StoreBundle): Promise<number> {
+export async function lookThrough(store: StoreBundle, context = contextOf(store)): Promise<number> {
   let total = 0;
   for (;;) {
     await store.settle();
-    const looks = createDeferredLooks(contextOf(store), () => {});
+    const looks = createDeferredLooks(context, () => {});
     const { counts } = await looks.runOnce();
     await looks.finish();
     if ((counts["claimed"] ?? 0) === 0) return total;

@@ -7,6 +7,7 @@ import { createLogger } from "../../src/lifecycle/log.ts";
 import type { SchedulerContext } from "../../src/scheduler/activity.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { recordObservations } from "../../src/store/observations.ts";
+import { createSealer } from "../../src/store/sealing.ts";
 import { openStoreBundle, type StoreBundle } from "./store-bundle.ts";
 
 export interface SchedulerBundle {
@@ -45,6 +46,7 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
     db: store.db,
     executor,
     rules: store.rules,
+    sealer: createSealer([]),
     clock: { ...systemClock, now: store.now },
     log: createLogger("silent"),
     holder: "test",

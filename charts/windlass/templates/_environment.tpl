@@ -36,6 +36,21 @@
 {{- if .Values.encryption.existingSecret }}{{ .Values.encryption.secretKey }}{{ else }}keys{{ end -}}
 {{- end }}
 
+{{- /* For scheduler and api: to open what author code declares to read. Takes the root. */}}
+{{- define "windlass.encryptionEnvironment" -}}
+{{- with include "windlass.encryptionSecret" . -}}
+- name: WINDLASS_ENCRYPTION_KEYS
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ include "windlass.encryptionKey" $ }}
+{{- end }}
+{{- end }}
+
+{{- define "windlass.encryptionChecksum" -}}
+{{- include "windlass.secretChecksum" (dict "root" . "name" .Values.encryption.existingSecret "key" .Values.encryption.secretKey) -}}
+{{- end }}
+
 {{- /* What every role is told. */}}
 {{- define "windlass.environment" -}}
 - name: WINDLASS_DATABASE_URL

@@ -1,6 +1,4 @@
-// What a task was given in confidence does not leave its pod in logs or errors. Results are the author's own affair.
-
-import type { FinishRequest } from "../contract/execution.ts";
+// What author code was given in confidence is not shown in logs, errors and reasons. Results are the author's own affair.
 
 export type Mask = (text: string) => string;
 
@@ -18,20 +16,4 @@ export function createMask(secrets: readonly string[]): Mask {
   const longestFirst = [...new Set(texts)].toSorted((a, b) => b.length - a.length);
   const pattern = new RegExp(longestFirst.map((text) => RegExp.escape(text)).join("|"), "g");
   return (text) => text.replace(pattern, "***");
-}
-
-export function maskReport(report: FinishRequest, mask: Mask): FinishRequest {
-  switch (report.state) {
-    case "success":
-      return report;
-    case "skipped":
-      return { ...report, reason: mask(report.reason) };
-    case "failed": {
-      const { name, message, stack } = report.error;
-      return {
-        ...report,
-        error: { name: mask(name), message: mask(message), stack: stack === null ? null : mask(stack) },
-      };
-    }
-  }
 }
