@@ -16,7 +16,7 @@ export async function keepEarlyEvent(db: Queryable, key: InstanceKey, payload: J
         select t.id from task_instance t join dag_run r on r.id = t.run_id
         where r.dag_id = $1 and r.dag_run_id = $2 and t.task_id = $3 and t.map_index = $4
           and r.state in ('queued', 'running') and (t.state is null or t.state = 'scheduled')
-        for update of t),
+        for no key update of t),
       kept as (
         insert into early_event (task_instance_id, payload, delivered_at) select id, $5, $6 from expected
         on conflict (task_instance_id) do nothing returning task_instance_id)
