@@ -187,6 +187,12 @@ export const SETTINGS = {
     "/home/me/.kube/config",
     "A kubeconfig file, to run the scheduler outside the cluster. Without it: KUBECONFIG, then the pod's own service account.",
   ),
+  WINDLASS_CLUSTERS: setting(
+    z.string().min(1),
+    null,
+    "/etc/windlass/clusters/clusters.yaml",
+    "A YAML file with the other clusters that `kubernetesPod` tasks may name: for each its `kubeconfig`, `namespaces`, and optionally `context` and `apiUrl`; see [kubernetes-pod.md](kubernetes-pod.md#pods-in-another-cluster).",
+  ),
   WINDLASS_RETENTION_DAYS: setting(
     integer(0, 36_500),
     "0",
