@@ -22,7 +22,7 @@ const WRONG: [values: Record<string, unknown>, message: RegExp][] = [
   [{ config: { WINDLASS_DATABASE_URL: "postgres://x" } }, /\/config.*'WINDLASS_DATABASE_URL' not allowed/],
   [{ migrations: { mode: "initContainer" } }, /\/migrations\/mode/],
   [{ workers: { namespaces: ["Etl"] } }, /\/workers\/namespaces\/0/],
-  [{ clusters: { GPU: { existingSecret: "gpu", namespaces: ["ml"] } } }, /\/clusters.*'GPU'/],
+  [{ clusters: { GPU: { existingSecret: "gpu", namespaces: ["ml"] } } }, /invalid propertyName 'GPU'/],
   [{ clusters: { gpu: { namespaces: ["ml"] } } }, /\/clusters\/gpu.*existingSecret/],
   [{ clusters: { gpu: { existingSecret: "gpu", namespaces: [] } } }, /\/clusters\/gpu\/namespaces/],
   [{ config: { WINDLASS_CLUSTERS: "/x" } }, /\/config.*'WINDLASS_CLUSTERS' not allowed/],
