@@ -149,25 +149,37 @@ test.each(["another server", "the same server"])(
     if (elsewhere !== home) await end(remote, '{"from":"gpu"}');
     await expect.poll(statesOf(runId), SOON).toEqual({ a: "success", b: "success" });
     await expect.poll(() => [...podsOf(home), ...podsOf(remote)], SOON).toEqual([]);
-    const { rows } = await store.db.query({ text: "select value from task_result order by task_instance_id" });
-    expect(rows).toHaveLength(2);
+    const { rows } = await store.db.query({
+      text: "select t.task_id, r.value from task_result r join task_instance t on t.id = r.task_instance_id order by 1",
+    });
+    expect(rows).toEqual([
+      { task_id: "a", value: { from: "home" } },
+      { task_id: "b", value: { from: elsewhere === home ? "home" : "gpu" } },
+    ]);
     expect((await attemptsOf()).map(({ executor }) => executor)).toEqual(["kubernetes", "kubernetes:gpu"]);
   },
 );
 
 test("a cluster that does not answer holds up neither the start nor anything at home", async () => {
+  await trigger(podTask("early", "gpu"));
+  await startScheduler({ gpu: remote }, 2);
+  await expect.poll(() => podsOf(remote).length, SOON).toBe(1);
+  // Its removal hangs from now on, with the pass that asked for it.
+  remote.intercept = ({ verb }) => (verb === "delete" ? "answered" : "pass");
+  await end(remote, "null");
+  await expect.poll(() => remote.counts()["delete"], SOON).toBe(1);
   // Its pods, that is: reviews of permissions, which hung, would keep the creates from being sent.
   remote.intercept = ({ resource }) => (resource.startsWith("pods") ? "answered" : "pass");
   const away = Array.from({ length: 12 }, (_, index) => podTask(`away_${index}`, "gpu"));
   const runId = await trigger(...away, ...["a", "b", "c", "d", "e", "f"].map((id) => podTask(id)));
   await startScheduler({ gpu: remote }, 2);
-  // All of the remote cluster's places are taken by launches that hang, and home launches three times as many as it has.
+  // All of the remote cluster's places are taken by launches that hang, and home launches more than it has at once.
   await expect.poll(() => podsOf(home).length, SOON).toBe(6);
-  await expect.poll(() => remote.counts()["create"], SOON).toBe(2);
+  await expect.poll(() => remote.counts()["create"], SOON).toBe(1 + 2 * 2);
   await end(home, "null");
   await expect.poll(async () => (await store.states(runId))["f"], SOON).toBe("success");
   await expect.poll(() => podsOf(home), SOON).toEqual([]);
-  expect(remote.counts()["create"]).toBe(2);
+  expect(remote.counts()).toMatchObject({ create: 5, delete: 1 });
   const states = await store.states(runId);
   expect(away.map(({ task_id }) => states[task_id])).toEqual(away.map(() => "queued"));
 });
