@@ -71,6 +71,7 @@ export interface Handle {
 }
 
 export interface Executor extends Service {
+  /** What its attempts' rows have: of each cluster another. */
   readonly name: ExecutorName;
   /** Launches that may be under way at once; read before every claim, so it may vary. */
   readonly launchConcurrency: number;

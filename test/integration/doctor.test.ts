@@ -260,6 +260,7 @@ gone: {kubeconfig: /nowhere/kubeconfig, namespaces: [x]}
 `);
     const { code, checks } = await examine({ ...LOCAL, WINDLASS_CLUSTERS: file });
     expect(code).toBe(1);
+    expect(find(checks, "configuration/worker-image")).toMatchObject([{ status: "warning" }]);
     expect(checks.filter(({ check }) => check.startsWith("cluster/"))).toMatchObject([
       { check: "cluster/gpu", status: "ok" },
       { check: "cluster/gpu/clock", status: "ok" },

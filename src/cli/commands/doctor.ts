@@ -64,7 +64,8 @@ async function checkExecutor(
 }
 
 /** Those of WINDLASS_CLUSTERS. */
-async function checkClusters({ WINDLASS_CLUSTERS: file }: Configuration, clock: Clock, log: Logger): Promise<Check[]> {
+async function checkClusters(configuration: Configuration, clock: Clock, log: Logger): Promise<Check[]> {
+  const { WINDLASS_CLUSTERS: file, WINDLASS_EXECUTOR: executor } = configuration;
   let clusters: ClusterEntry[];
   try {
     clusters = await readClusters(file);
@@ -79,5 +80,7 @@ async function checkClusters({ WINDLASS_CLUSTERS: file }: Configuration, clock: 
     if (apiUrl === null) return found;
     return [...found, await checkApi(apiUrl, `${check}/api`, `the apiUrl of "${name}" in ${file ?? ""}`)];
   });
-  return (await Promise.all(checks)).flat();
+  // Of the Kubernetes executor they are checked already.
+  const settings = executor === "local" && clusters.length > 0 ? await checkPodSettings(configuration) : [];
+  return [...settings, ...(await Promise.all(checks)).flat()];
 }
