@@ -174,8 +174,9 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     stop: async () => {
       stopping.abort();
       await watches.stop();
-      await permissions.stop();
+      // Breaks off what is under way still, also the reviews that the report waits for.
       await http.close();
+      await permissions.stop();
     },
   };
 }

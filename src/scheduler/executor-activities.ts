@@ -26,6 +26,8 @@ export type MakeLoop = (
 
 // From a container's start to the first look at its log, at most.
 const LOG_INTERVAL_MS = 2_000;
+// What is under way at the stop has this long to come to an end; a cluster that does not answer would take minutes.
+const LEAVE_MS = 10_000;
 
 export function createExecutorActivities(
   scheduler: SchedulerContext,
@@ -52,9 +54,17 @@ export function createExecutorActivities(
     loop("look-at-events", () => lookAtEvents(context)),
   ];
   const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };
+  // Stopped in reverse: loops first, then launches under way, then the executor that they use.
+  const services = combineServices(`activities of ${executor.name}`, [executor, launches, ...loops]);
   return {
-    // Stopped in reverse: loops first, then launches under way, then the executor that they use.
-    ...combineServices(`activities of ${executor.name}`, [executor, launches, ...loops]),
+    ...services,
+    stop: async () => {
+      const over = new AbortController();
+      const leaving = services.stop().finally(() => over.abort());
+      await scheduler.clock.sleep(LEAVE_MS, over.signal);
+      // Whatever is still under way breaks off, and is repeated by who comes next.
+      await Promise.all([executor.stop(), leaving]);
+    },
     wake: (topic) => topics[topic].wake(),
     loops,
   };

@@ -160,29 +160,38 @@ test.each(["another server", "the same server"])(
   },
 );
 
-test("a cluster that does not answer holds up neither the start nor anything at home", async () => {
-  await trigger(podTask("early", "gpu"));
-  await startScheduler({ gpu: remote }, 2);
-  await expect.poll(() => podsOf(remote).length, SOON).toBe(1);
-  // Its removal hangs from now on, with the pass that asked for it.
-  remote.intercept = ({ verb }) => (verb === "delete" ? "answered" : "pass");
-  await end(remote, "null");
-  await expect.poll(() => remote.counts()["delete"], SOON).toBe(1);
-  // Its pods, that is: reviews of permissions, which hung, would keep the creates from being sent.
-  remote.intercept = ({ resource }) => (resource.startsWith("pods") ? "answered" : "pass");
-  const away = Array.from({ length: 12 }, (_, index) => podTask(`away_${index}`, "gpu"));
-  const runId = await trigger(...away, ...["a", "b", "c", "d", "e", "f"].map((id) => podTask(id)));
-  await startScheduler({ gpu: remote }, 2);
-  // All of the remote cluster's places are taken by launches that hang, and home launches more than it has at once.
-  await expect.poll(() => podsOf(home).length, SOON).toBe(6);
-  await expect.poll(() => remote.counts()["create"], SOON).toBe(1 + 2 * 2);
-  await end(home, "null");
-  await expect.poll(async () => (await store.states(runId))["f"], SOON).toBe("success");
-  await expect.poll(() => podsOf(home), SOON).toEqual([]);
-  expect(remote.counts()).toMatchObject({ create: 5, delete: 1 });
-  const states = await store.states(runId);
-  expect(away.map(({ task_id }) => states[task_id])).toEqual(away.map(() => "queued"));
-});
+test(
+  "a cluster that does not answer holds up neither the start nor anything at home",
+  { timeout: 40_000 },
+  async () => {
+    await trigger(podTask("early", "gpu"));
+    await startScheduler({ gpu: remote }, 2);
+    await expect.poll(() => podsOf(remote).length, SOON).toBe(1);
+    // Its removal hangs from now on, with the pass that asked for it.
+    remote.intercept = ({ verb }) => (verb === "delete" ? "answered" : "pass");
+    await end(remote, "null");
+    await expect.poll(() => remote.counts()["delete"], SOON).toBe(1);
+    // Its pods, that is: reviews of permissions, which hung, would keep the creates from being sent.
+    remote.intercept = ({ resource }) => (resource.startsWith("pods") ? "answered" : "pass");
+    const away = Array.from({ length: 12 }, (_, index) => podTask(`away_${index}`, "gpu"));
+    const runId = await trigger(...away, ...["a", "b", "c", "d", "e", "f"].map((id) => podTask(id)));
+    await startScheduler({ gpu: remote }, 2);
+    // All of the remote cluster's places are taken by launches that hang, and home launches more than it has at once.
+    await expect.poll(() => podsOf(home).length, SOON).toBe(6);
+    await expect.poll(() => remote.counts()["create"], SOON).toBe(1 + 2 * 2);
+    await end(home, "null");
+    await expect.poll(async () => (await store.states(runId))["f"], SOON).toBe("success");
+    await expect.poll(() => podsOf(home), SOON).toEqual([]);
+    expect(remote.counts()).toMatchObject({ create: 5, delete: 1 });
+    const states = await store.states(runId);
+    expect(away.map(({ task_id }) => states[task_id])).toEqual(away.map(() => "queued"));
+    // Nor the stop, for more than the 10 seconds that launches and removals may take to end: their deadlines are further away.
+    const began = performance.now();
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop()));
+    expect(performance.now() - began).toBeLessThan(15_000);
+    expect((await attemptsOf()).filter(({ state }) => state === "launching")).toEqual([]);
+  },
+);
 
 test("a cluster that nobody has configured refuses its tasks, by name and setting", async () => {
   const runId = await trigger(podTask("a"), podTask("b", "gpx"), podTask("c", "gpu", "/windlass/result.json"));
