@@ -1,5 +1,5 @@
-// Attempts as pods of one cluster. The API server is authoritative for pods, the ledger (Postgres) for attempts; nothing is kept here that
-// could not be read from them again. launch() and remove() are calls; what becomes of pods comes back through one watch per
+// Attempts as pods of one cluster. The API server is authoritative for pods, the ledger (Postgres) for attempts; nothing is
+// kept here that could not be read from them again. launch() and remove() are calls; what becomes of pods comes back through one watch per
 // namespace, as observations into the ledger. When the API server is away, launches answer "retry" and watches back off;
 // when the ledger is away, a watch goes back to its list. Neither ends the process or an attempt.
 

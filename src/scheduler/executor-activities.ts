@@ -35,8 +35,8 @@ export function createExecutorActivities(
   makeLoop: MakeLoop,
   safetyIntervalMs: number,
 ): ExecutorActivities {
-  const context = { ...scheduler, executor };
   const { cluster } = parseExecutor(executor.name);
+  const context = { ...scheduler, executor, log: cluster === null ? scheduler.log : scheduler.log.child({ cluster }) };
   const loop = (name: string, run: () => Promise<PassResult>, intervalMs = safetyIntervalMs) =>
     makeLoop(cluster === null ? name : `${name}/${cluster}`, intervalMs, run);
 
