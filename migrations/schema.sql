@@ -420,6 +420,7 @@ create table process (
   hostname text not null,
   started_at timestamp with time zone not null,
   heartbeat_at timestamp with time zone not null,
+  executors text[],
   constraint process_pkey PRIMARY KEY (id)
 );
 

@@ -108,6 +108,14 @@ test("an attempt from its launch to its end, with its timeline and its last erro
   );
   expect(await explain("way", "extract")).toMatchObject({ cause: "unschedulable", state: "queued" });
 
+  await set("executor = 'kubernetes:gpu'");
+  expect(await explain("way", "extract")).toMatchObject({ cause: "no_scheduler" });
+  const scheduler = { id: "s2", kind: "scheduler" as const, hostname: "h", executors: ["kubernetes:gpu" as const] };
+  await recordProcess(fixture.db, scheduler, START);
+  const remote = await explain("way", "extract");
+  expect(remote.sentence).toContain('pod "p" in namespace "ns" of cluster "gpu"');
+  await set("executor = 'kubernetes'");
+
   await set(
     "state = 'running', waiting_kind = null, waiting_reason = null, pod_scheduled_at = $2, container_started_at = $3, started_at = $4, heartbeat_at = $4",
     [after(2), after(3), after(4)],

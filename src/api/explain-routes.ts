@@ -5,10 +5,11 @@ import { mapQuery, taskInstancePath } from "../contract/rest-task-instances.ts";
 import { traceAttempt } from "../core/attempt-timeline.ts";
 import { explainInstance } from "../core/explain.ts";
 import type { Situation } from "../core/situation.ts";
+import { readExecutors } from "../store/processes.ts";
 import { readHeartbeats } from "../store/read-health.ts";
 import { readSituation, type SituationRows } from "../store/read-situation.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isAlive } from "./installation-routes.ts";
+import { HEALTHY_MS, isAlive } from "./installation-routes.ts";
 import { isoOf } from "./present-dag.ts";
 import { missingInstance } from "./task-instance-routes.ts";
 
@@ -28,15 +29,19 @@ export function addExplainRoutes(app: ApiServer, options: ApiOptions): void {
     },
     async ({ params, query }) => {
       const key = { ...params, ...query };
-      const [rows, heartbeats] = await Promise.all([readSituation(db, rules.versions, key), readHeartbeats(db)]);
+      const now = clock.now();
+      const [rows, heartbeats, executors] = await Promise.all([
+        readSituation(db, rules.versions, key),
+        readHeartbeats(db),
+        readExecutors(db, new Date(now.getTime() - HEALTHY_MS)),
+      ]);
       if (rows === null) throw missingInstance(key);
       const seen = heartbeats.get("scheduler") ?? null;
-      const now = clock.now();
       return presentExplanation(
         rows,
         {
           ...rows,
-          scheduler: { alive: isAlive(seen, now), seen_at: seen },
+          scheduler: { alive: isAlive(seen, now), seen_at: seen, executors },
           limits: {
             infrastructure_budget: rules.infrastructureBudget,
             heartbeat_interval: options.heartbeatInterval,

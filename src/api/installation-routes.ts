@@ -19,7 +19,7 @@ import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { isoOf } from "./present-dag.ts";
 
 /** As Airflow judges: one heartbeat in this time, from whichever scheduler. */
-const HEALTHY_MS = 30_000;
+export const HEALTHY_MS = 30_000;
 
 export function addInstallationRoutes(app: ApiServer, { db, clock, version, gitVersion }: ApiOptions): void {
   app.get(

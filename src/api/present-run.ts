@@ -3,6 +3,7 @@
 import type { DagRunAnswer } from "../contract/rest-dag-runs.ts";
 import type { AttemptAnswer, OutcomeAnswer, TaskInstanceAnswer, TryAnswer } from "../contract/rest-task-instances.ts";
 import { allowedOnInstance, ALLOWED_ON_RUN } from "../core/allowed-actions.ts";
+import { parseExecutor } from "../core/executor-name.ts";
 import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
@@ -60,7 +61,7 @@ export function presentInstance(row: TaskInstanceRow): TaskInstanceAnswer {
     end_date: isoOf(row.end_date),
     duration: secondsBetween(row.start_date, row.end_date),
     hostname: row.hostname,
-    executor: row.executor,
+    executor: row.executor === null ? null : parseExecutor(row.executor).kind,
     // While it is queued its pod knows best why nothing runs yet.
     reason: row.state === "queued" ? (row.waiting_reason ?? row.reason) : row.reason,
     outcome: presentOutcome(row),
@@ -103,12 +104,13 @@ function presentOutcome(row: OutcomeColumns): OutcomeAnswer | null {
 }
 
 function presentAttempt(row: AttemptRow): AttemptAnswer {
+  const { kind: executor, cluster } = parseExecutor(row.executor);
   const waits = row.waiting_kind !== null && row.waiting_reason !== null && row.outcome === null;
   return {
     attempt_id: row.id,
     epoch: row.epoch,
     state: row.state,
-    executor: row.executor,
+    executor,
     queued_at: row.queued_at.toISOString(),
     launched_at: isoOf(row.launched_at),
     pod_scheduled_at: isoOf(row.pod_scheduled_at),
@@ -118,6 +120,7 @@ function presentAttempt(row: AttemptRow): AttemptAnswer {
     heartbeat_at: isoOf(row.heartbeat_at),
     finished_at: isoOf(row.finished_at),
     pod_gone_at: isoOf(row.pod_gone_at),
+    cluster,
     namespace: row.namespace,
     pod_name: row.pod_name,
     pod_uid: row.pod_uid,
@@ -154,7 +157,7 @@ function presentTry(instance: TaskInstanceRow, attempts: readonly AttemptRow[], 
     end_date: isoOf(last.finished_at),
     duration: secondsBetween(last.started_at, last.finished_at),
     hostname: last.hostname,
-    executor: last.executor,
+    executor: parseExecutor(last.executor).kind,
     reason: isCurrent ? presentInstance(instance).reason : last.outcome_reason,
     outcome: presentOutcome(last),
     attempts: attempts.map(presentAttempt),

@@ -89,6 +89,7 @@ test("a try gathers its attempts: those that fell to the cluster, and the one th
     error: { name: "Error", message: "no", stack: "Error: no\n at etl.ts:3:1" },
   });
   expect(first.attempts[0]).toMatchObject({
+    cluster: null,
     namespace: "ns",
     pod_name: "p1",
     launched_at: after(1).toISOString(),

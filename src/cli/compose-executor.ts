@@ -1,4 +1,4 @@
-// Makes the executor that the configuration names.
+// Makes the executors that the configuration names.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { chooseWorkerFile } from "../executors/local-worker-file.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { Configuration, Environment } from "./configuration.ts";
+import { readClusters } from "./clusters-file.ts";
 import { ROOT } from "./installation.ts";
 import { monitorKubernetes } from "./kubernetes-metrics.ts";
 import type { Metrics } from "./metrics.ts";
@@ -31,29 +32,61 @@ export interface ExecutorNeeds {
   metrics: Metrics;
 }
 
-/** Errors: invalid_configuration. */
-export async function composeExecutor(needs: ExecutorNeeds): Promise<Executor> {
-  const { configuration } = needs;
-  switch (configuration.WINDLASS_EXECUTOR) {
-    case "local":
-      return createLocalExecutor({
-        node: process.execPath,
-        file: chooseWorkerFile(ROOT),
-        environment: needs.environment,
-        stateFolder: join(configuration.WINDLASS_DATA_FOLDER, "attempts"),
-        slots: configuration.WINDLASS_LOCAL_SLOTS,
-        apiUrl: needs.apiUrl,
-        ledger: needs.ledger,
-        clock: needs.clock,
-        log: needs.log,
-      });
-    case "kubernetes":
-      return composeKubernetes(needs);
-  }
+export interface Executors {
+  /** Of this machine, or of the installation's own cluster. */
+  home: Executor;
+  /** One for each cluster of WINDLASS_CLUSTERS. */
+  remotes: Executor[];
 }
 
-async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
+/** Errors: invalid_configuration. What a cluster answers, or whether it does, is not asked. */
+export async function composeExecutors(needs: ExecutorNeeds): Promise<Executors> {
   const { configuration, environment } = needs;
+  const clusters = await readClusters(configuration.WINDLASS_CLUSTERS);
+  const isLocal = configuration.WINDLASS_EXECUTOR === "local";
+  if (isLocal && clusters.length === 0) return { home: composeLocal(needs), remotes: [] };
+  const shared = await readPodSettings(needs);
+  const monitorOf = monitorKubernetes(needs.metrics.registry);
+  const remotes = clusters.map(({ name, kubeconfigPath, context, ...entry }) =>
+    createKubernetesExecutor({
+      ...shared,
+      ...entry,
+      cluster: { kubeconfigPath, ...(context === undefined ? {} : { context }) },
+      clusterName: name,
+      monitor: monitorOf(name),
+    }),
+  );
+  if (isLocal) return { home: composeLocal(needs), remotes };
+  const namespaces = await chooseNamespaces(configuration);
+  const [defaultNamespace] = namespaces;
+  if (defaultNamespace === undefined) throw failure("invalid_configuration", "WINDLASS_NAMESPACES names no namespace");
+  const home = createKubernetesExecutor({
+    ...shared,
+    cluster: chooseCluster(configuration, environment),
+    namespaces,
+    defaultNamespace,
+    apiUrl: needs.apiUrl,
+    monitor: monitorOf(null),
+  });
+  return { home, remotes };
+}
+
+function composeLocal({ configuration, environment, ...needs }: ExecutorNeeds): Executor {
+  return createLocalExecutor({
+    node: process.execPath,
+    file: chooseWorkerFile(ROOT),
+    environment,
+    stateFolder: join(configuration.WINDLASS_DATA_FOLDER, "attempts"),
+    slots: configuration.WINDLASS_LOCAL_SLOTS,
+    apiUrl: needs.apiUrl,
+    ledger: needs.ledger,
+    clock: needs.clock,
+    log: needs.log,
+  });
+}
+
+/** What the pods of all clusters have in common. */
+async function readPodSettings({ configuration, ...needs }: ExecutorNeeds) {
   const image = configuration.WINDLASS_WORKER_IMAGE;
   if (image === undefined) {
     throw failure(
@@ -61,16 +94,8 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
       'WINDLASS_WORKER_IMAGE is not set; it names the image of task pods, for example "windlass:0.1.0"',
     );
   }
-  const cluster = chooseCluster(configuration, environment);
-  const namespaces = await chooseNamespaces(configuration);
-  const [defaultNamespace] = namespaces;
-  if (defaultNamespace === undefined) throw failure("invalid_configuration", "WINDLASS_NAMESPACES names no namespace");
-  return createKubernetesExecutor({
-    cluster,
-    namespaces,
-    defaultNamespace,
+  return {
     image,
-    apiUrl: needs.apiUrl,
     template: await readPodTemplate(configuration.WINDLASS_POD_TEMPLATE),
     policy: await loadPodPolicy(configuration.WINDLASS_POD_POLICY),
     installationId: needs.installationId,
@@ -79,8 +104,7 @@ async function composeKubernetes(needs: ExecutorNeeds): Promise<Executor> {
     clock: needs.clock,
     log: needs.log,
     launchConcurrency: configuration.WINDLASS_LAUNCH_CONCURRENCY,
-    monitor: monitorKubernetes(needs.metrics.registry),
-  });
+  };
 }
 
 /** Errors: invalid_configuration. */

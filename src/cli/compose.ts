@@ -34,7 +34,7 @@ import { readPools } from "../store/pools.ts";
 import { readBacklog } from "../store/read-backlog.ts";
 import { observeBacklog } from "./backlog-metrics.ts";
 import { observePools } from "./pool-metrics.ts";
-import { composeExecutor } from "./compose-executor.ts";
+import { composeExecutors } from "./compose-executor.ts";
 import type { Configuration, Environment } from "./configuration.ts";
 import { nameProcess } from "./configuration.ts";
 import { MIGRATIONS, readVersion } from "./installation.ts";
@@ -91,10 +91,11 @@ export async function composeScheduler(
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   observePools(metrics.registry, () => readPools(db), log);
   const ledger: AttemptLedger = createLedger(db, rules, clock);
-  const executor = await composeExecutor({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
+  const { home, remotes } = await composeExecutors({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
   const scheduler = createScheduler({
     db,
-    executor,
+    executor: home,
+    remotes,
     rules,
     sealer: createSealer(configuration.WINDLASS_ENCRYPTION_KEYS ?? []),
     clock,

@@ -150,7 +150,7 @@ export const SETTINGS = {
     "256",
     "MiB that the evaluation of one DAG file may use.",
   ),
-  WINDLASS_LAUNCH_CONCURRENCY: setting(integer(1, 1_000), "32", "32", "Pods that one scheduler creates at once."),
+  WINDLASS_LAUNCH_CONCURRENCY: setting(integer(1, 1_000), "32", "32", "Pods that one scheduler creates at once, in each cluster."),
   WINDLASS_LOCAL_SLOTS: setting(
     integer(1, 1_000),
     String(Math.max(2, availableParallelism())),
@@ -167,7 +167,7 @@ export const SETTINGS = {
     z.string().min(1),
     null,
     "registry.example/windlass:0.1.0",
-    "Image of task pods. Needed by the Kubernetes executor.",
+    "Image of task pods. Needed by the Kubernetes executor, and with WINDLASS_CLUSTERS.",
   ),
   WINDLASS_POD_TEMPLATE: setting(
     z.string().min(1),
@@ -186,6 +186,12 @@ export const SETTINGS = {
     null,
     "/home/me/.kube/config",
     "A kubeconfig file, to run the scheduler outside the cluster. Without it: KUBECONFIG, then the pod's own service account.",
+  ),
+  WINDLASS_CLUSTERS: setting(
+    z.string().min(1),
+    null,
+    "/etc/windlass/clusters/clusters.yaml",
+    "A YAML file with the other clusters that `kubernetesPod` tasks may name: for each its `kubeconfig`, `namespaces`, and optionally `context` and `apiUrl`; see [kubernetes-pod.md](kubernetes-pod.md#pods-in-another-cluster).",
   ),
   WINDLASS_RETENTION_DAYS: setting(
     integer(0, 36_500),

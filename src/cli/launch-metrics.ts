@@ -9,7 +9,7 @@ export function observeLaunches(registry: Registry): (report: LaunchReport) => v
   const launches = new Counter({
     name: "windlass_launches_total",
     help: "Launches of attempts, by what they came to; one that was put off is launched again",
-    labelNames: ["outcome"],
+    labelNames: ["cluster", "outcome"],
     registers: [registry],
   });
   const slotWait = new Histogram({
@@ -21,13 +21,15 @@ export function observeLaunches(registry: Registry): (report: LaunchReport) => v
   const launchDelay = new Histogram({
     name: "windlass_launch_duration_seconds",
     help: "From an attempt's queueing until its pod or process was made",
+    labelNames: ["cluster"],
     buckets: BUCKETS,
     registers: [registry],
   });
-  return ({ outcome, slot_wait, launch_delay }) => {
-    launches.inc({ outcome });
+  return ({ cluster, outcome, slot_wait, launch_delay }) => {
+    const own = { cluster: cluster ?? "" };
+    launches.inc({ ...own, outcome });
     if (outcome !== "launched") return;
     if (slot_wait !== null) slotWait.observe(slot_wait);
-    launchDelay.observe(launch_delay);
+    launchDelay.observe(own, launch_delay);
   };
 }

@@ -14,6 +14,7 @@ import {
 } from "../core/definition.ts";
 import { parseQuantity } from "../core/quantity.ts";
 import { isResultFile } from "../core/container.ts";
+import { CLUSTER_RULE, isClusterName } from "../core/executor-name.ts";
 import { isStorable } from "../core/clean-text.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { callbackEvents, deadlineDefinition, operatorDefinition } from "./operator.ts";
@@ -69,6 +70,7 @@ const containerDefinition = z.strictObject({
     .string()
     .refine(isResultFile, "must be an absolute path of a file in a folder, such as /windlass/result.json")
     .exactOptional(),
+  cluster: z.string().refine(isClusterName, CLUSTER_RULE).exactOptional(),
 });
 
 const limit = z.int32().min(1);

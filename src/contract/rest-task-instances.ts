@@ -130,6 +130,8 @@ export const attemptAnswer = z
     heartbeat_at: instant.nullable(),
     finished_at: instant.nullable(),
     pod_gone_at: instant.nullable(),
+    /** Where its pod is, as its task names it; null: in the installation's own. */
+    cluster: z.string().nullable(),
     namespace: z.string().nullable(),
     pod_name: z.string().nullable(),
     pod_uid: z.string().nullable(),

@@ -91,6 +91,8 @@ export interface ContainerDefinition {
   skip_on_exit_codes: number[];
   /** The file that it leaves its result in; absent: the termination message. */
   result_file?: string;
+  /** Where its pod runs, by the name that the installation gives it; absent: the installation's own. */
+  cluster?: string;
 }
 
 /** Which pods of ended attempts stay, and for how many seconds; null: until someone deletes them. */

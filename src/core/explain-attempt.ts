@@ -1,5 +1,6 @@
 // An attempt under way: queued for launch, launching, a pod that does not run yet, a worker that runs.
 
+import { parseExecutor, sayUnknownCluster } from "./executor-name.ts";
 import { sayGrownMemory } from "./explain-memory.ts";
 import { explainNoScheduler } from "./explain-waiting.ts";
 import { clause, sayDue, sayInstant, saySeconds, saySince, secondsBetween, sentence } from "./phrase.ts";
@@ -12,10 +13,12 @@ export function explainAttempt(situation: Situation, now: Date): Explanation {
   const { instance, attempt, scheduler } = situation;
   const task = nameTask(instance);
   if (attempt === null) return say("launch_queue", `${task} is queued, and its attempt is being made`);
+  const nobodys = sayNobodysCluster(attempt, scheduler);
   if (attempt.stop_requested_at !== null && attempt.outcome === null) {
     const why = attempt.stop_reason === null ? "" : `: ${clause(attempt.stop_reason)}`;
-    return say("stopping", `${task} is being stopped ${saySince(attempt.stop_requested_at, now)}${why}`);
+    return say("stopping", `${task} is being stopped ${saySince(attempt.stop_requested_at, now)}${why}`, nobodys);
   }
+  if (nobodys !== null) return say("no_scheduler", `${task} goes no further for now: ${nobodys}`);
   switch (attempt.state) {
     case "queued":
       return scheduler.alive ? explainQueued(task, attempt, now) : explainNoScheduler(situation, now);
@@ -30,16 +33,30 @@ export function explainAttempt(situation: Situation, now: Date): Explanation {
   }
 }
 
+/** Its pod, if there is one, goes on, but nobody hears of it. */
+function sayNobodysCluster(attempt: AttemptSituation, { alive, executors }: Situation["scheduler"]): string | null {
+  const { cluster } = parseExecutor(attempt.executor);
+  if (cluster === null || !alive || attempt.state === "finished" || executors.includes(attempt.executor)) return null;
+  return clause(sayUnknownCluster(cluster));
+}
+
 const say = (cause: Cause, ...parts: (string | null)[]): Explanation => ({ cause, sentence: sentence(...parts) });
 
 function explainQueued(task: string, attempt: AttemptSituation, now: Date): Explanation {
   if (attempt.launch_failures === 0) {
-    return say("launch_queue", `${task} waits ${saySince(attempt.queued_at, now)} for a scheduler to launch it`);
+    const where = inCluster(attempt);
+    return say(
+      "launch_queue",
+      `${task} waits ${saySince(attempt.queued_at, now)} for a scheduler to launch it${where}`,
+    );
   }
   const times = attempt.launch_failures === 1 ? "once" : `${attempt.launch_failures} times`;
   const next = attempt.launch_after === null ? "at once" : sayDue(attempt.launch_after, now);
   const why = clause(attempt.waiting_reason ?? "no reason was recorded");
-  return say("launch_put_off", `${task} could not be launched, ${times} so far, and is launched again ${next}: ${why}`);
+  return say(
+    "launch_put_off",
+    `${task} could not be launched${inCluster(attempt)}, ${times} so far, and is launched again ${next}: ${why}`,
+  );
 }
 
 function explainLaunching(task: string, attempt: AttemptSituation, now: Date): Explanation {
@@ -50,7 +67,7 @@ function explainLaunching(task: string, attempt: AttemptSituation, now: Date): E
       `${task} is launched by another scheduler in a moment, because ${who} claimed it and fell silent`,
     );
   }
-  return say("launching", `${task} is being launched by ${who}`);
+  return say("launching", `${task} is being launched${inCluster(attempt)} by ${who}`);
 }
 
 function explainLaunched(task: string, attempt: AttemptSituation, now: Date): Explanation {
@@ -105,9 +122,14 @@ function sayEvent({ last_event: event, last_event_at: at, waiting_reason: why }:
 
 function nameWhere(attempt: AttemptSituation): string {
   if (attempt.executor === "local" || attempt.pod_name === null) return "its process";
-  return attempt.namespace === null
-    ? `pod "${attempt.pod_name}"`
-    : `pod "${attempt.pod_name}" in namespace "${attempt.namespace}"`;
+  const namespace = attempt.namespace === null ? "" : ` in namespace "${attempt.namespace}"`;
+  return `pod "${attempt.pod_name}"${namespace}${inCluster(attempt, "of")}`;
+}
+
+/** Nothing for the installation's own. */
+function inCluster({ executor }: AttemptSituation, preposition = "in"): string {
+  const { cluster } = parseExecutor(executor);
+  return cluster === null ? "" : ` ${preposition} cluster "${cluster}"`;
 }
 
 function explainRunning({ instance, limits }: Situation, attempt: AttemptSituation, now: Date): Explanation {
@@ -119,7 +141,7 @@ function explainRunning({ instance, limits }: Situation, attempt: AttemptSituati
   if (attempt.heartbeat_at === null) {
     return say(
       "running",
-      `${task} runs ${saySince(started, now)}, ${tries}; its image has no worker that would report`,
+      `${task} runs${inCluster(attempt)} ${saySince(started, now)}, ${tries}; its image has no worker that would report`,
     );
   }
   const silence = secondsBetween(attempt.heartbeat_at, now);

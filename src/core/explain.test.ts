@@ -4,7 +4,12 @@ import { explainInstance } from "./explain.ts";
 import { type AttemptSituation, type Cause, WAITING_CAUSES } from "./situation.ts";
 import { at, ATTEMPT, type Change, makeSituation, NOW } from "./situation-fixture.ts";
 
-const DEAD = { alive: false, seen_at: at(-90) };
+const inGpu = ({ attempt, ...change }: Change, known: boolean): Change => ({
+  ...change,
+  attempt: { ...attempt, executor: "kubernetes:gpu" },
+  scheduler: { alive: true, seen_at: at(-1), executors: ["kubernetes", ...(known ? ["kubernetes:gpu"] : [])] },
+});
+const DEAD = { alive: false, seen_at: at(-90), executors: [] };
 const queued = (attempt: Partial<AttemptSituation>): Change => ({ instance: { state: "queued" }, attempt });
 const launched = (attempt: Partial<AttemptSituation>): Change =>
   queued({ state: "launched", launched_at: at(-50), waiting_since: at(-45), ...attempt });
@@ -50,7 +55,7 @@ const CASES: [Cause, Change, string][] = [
   ],
   [
     "no_scheduler",
-    { ...queued({}), scheduler: { alive: false, seen_at: null } },
+    { ...queued({}), scheduler: { alive: false, seen_at: null, executors: [] } },
     'Task "load" waits because no scheduler is alive: no scheduler has been heard of for an hour; start one, or see its log for why it ended.',
   ],
   [
@@ -202,6 +207,29 @@ const CASES: [Cause, Change, string][] = [
     "launch_put_off",
     queued({ launch_failures: 4, launch_after: at(8), waiting_reason: "exceeded quota: pods=10." }),
     'Task "load" could not be launched, 4 times so far, and is launched again at 2026-03-01T12:00:08Z (in 8 s): exceeded quota: pods=10.',
+  ],
+  [
+    "launch_put_off",
+    inGpu(queued({ launch_failures: 1, launch_after: at(8), waiting_reason: "The API server is not available" }), true),
+    'Task "load" could not be launched in cluster "gpu", once so far, and is launched again at 2026-03-01T12:00:08Z (in 8 s): The API server is not available.',
+  ],
+  [
+    "image",
+    inGpu(
+      launched({ waiting_kind: "image", waiting_reason: "The node cannot get the image x:1 (ErrImagePull)" }),
+      true,
+    ),
+    'Task "load" waits since 2026-03-01T11:59:15Z (45 s ago) because pod "load-1" in namespace "etl" of cluster "gpu" gets no image: The node cannot get the image x:1 (ErrImagePull); check the image\'s name, its registry and its pull secret.',
+  ],
+  [
+    "no_scheduler",
+    inGpu(launched({}), false),
+    'Task "load" goes no further for now: no scheduler has the cluster "gpu" in its configuration; add it to the file of WINDLASS_CLUSTERS.',
+  ],
+  [
+    "stopping",
+    inGpu(launched({ stop_requested_at: at(-5), stop_reason: "it was cleared" }), false),
+    'Task "load" is being stopped since 2026-03-01T11:59:55Z (5 s ago): it was cleared; no scheduler has the cluster "gpu" in its configuration; add it to the file of WINDLASS_CLUSTERS.',
   ],
   [
     "unschedulable",

@@ -62,7 +62,7 @@ const SITUATION: Situation = {
   upstream: { trigger_rule: "all_success", groups: [], setups: [], failed: [], unexpanded: false },
   attempt: null,
   log: [],
-  scheduler: { alive: true, seen_at: at(-1) },
+  scheduler: { alive: true, seen_at: at(-1), executors: ["kubernetes"] },
   limits: { infrastructure_budget: 3, heartbeat_interval: 5, fence: 330 },
 };
 

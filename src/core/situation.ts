@@ -159,7 +159,8 @@ export interface Situation {
   attempt: AttemptSituation | null;
   /** The last lines that say most of the newest attempt's log, oldest first. */
   log: { level: string; event: string }[];
-  scheduler: { alive: boolean; seen_at: Date | null };
+  /** Executors of the schedulers that are alive. */
+  scheduler: { alive: boolean; seen_at: Date | null; executors: readonly string[] };
   limits: {
     /** Faults of the cluster that one instance may suffer. */
     infrastructure_budget: number;

@@ -1,14 +1,13 @@
-// The border between the scheduler and whatever runs attempts. Two implementations: Kubernetes pods and local child
+// The border between the scheduler and whatever runs attempts. Two implementations: the pods of one cluster and local child
 // processes. Postgres is authoritative: an executor keeps nothing that it could not read back from its own world (pods,
 // processes) and from the ledger. Every method may be repeated after a crash at any point, by any process.
 
 import type { ResolvedContainer } from "../core/container.ts";
+import type { ExecutorName } from "../core/executor-name.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { LogPosition } from "../core/log-position.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Service } from "../lifecycle/service.ts";
-
-export type ExecutorName = "kubernetes" | "local";
 
 /** All that is needed to start an attempt; the row with `pod_name` was committed before. */
 export interface LaunchOrder {
@@ -72,6 +71,7 @@ export interface Handle {
 }
 
 export interface Executor extends Service {
+  /** What its attempts' rows have: of each cluster another. */
   readonly name: ExecutorName;
   /** Launches that may be under way at once; read before every claim, so it may vary. */
   readonly launchConcurrency: number;
@@ -117,8 +117,12 @@ export interface Lease {
 
 /** What an executor may ask of the state store; implemented by `store/` and handed in by `cli/`. */
 export interface AttemptLedger {
-  /** Applies observations and saves the position in one transaction, guarded by the lease's token if given. */
+  /**
+   * Applies observations of this executor's attempts, and of no other's, and saves the position in one transaction, guarded by
+   * the lease's token if given.
+   */
   record(batch: {
+    executor: ExecutorName;
     observations: Observation[];
     position: { key: string; resource_version: string } | null;
     lease: Lease | null;

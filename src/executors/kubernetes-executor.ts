@@ -1,10 +1,11 @@
-// Attempts as pods. The API server is authoritative for pods, the ledger (Postgres) for attempts; nothing is kept here that
-// could not be read from them again. launch() and remove() are calls; what becomes of pods comes back through one watch per
+// Attempts as pods of one cluster. The API server is authoritative for pods, the ledger (Postgres) for attempts; nothing is
+// kept here that could not be read from them again. launch() and remove() are calls; what becomes of pods comes back through one watch per
 // namespace, as observations into the ledger. When the API server is away, launches answer "retry" and watches back off;
 // when the ledger is away, a watch goes back to its list. Neither ends the process or an attempt.
 
 import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
 import { failure } from "../core/errors.ts";
+import { nameExecutor } from "../core/executor-name.ts";
 import type { JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
@@ -35,14 +36,16 @@ const RELIST_INTERVAL_MS = 10 * 60_000;
 
 export interface KubernetesExecutorOptions {
   cluster: InClusterOptions | KubeconfigOptions;
+  /** As tasks name it; null: the installation's own cluster. */
+  clusterName?: string | null;
   /** Where pods are watched; a task may ask for any of them. */
   namespaces: readonly string[];
   defaultNamespace: string;
   /** The worker's image and command. */
   image: string;
   command?: readonly string[];
-  /** Where workers reach the execution API. */
-  apiUrl: string;
+  /** Where the pods reach the execution API; null: they do not. */
+  apiUrl: string | null;
   /** The base pod of the installation. */
   template: JsonObject | null;
   /** The administrator's word on every pod. */
@@ -60,15 +63,18 @@ export interface KubernetesExecutorOptions {
 }
 
 export interface KubernetesExecutor extends Executor {
-  readonly name: "kubernetes";
+  readonly name: ReturnType<typeof nameExecutor>;
   /** Of each namespace's watch, for probes and for people. */
   watchStates(): Record<string, WatchState>;
 }
 
 /** Throws `invalid_configuration`. */
 export function createKubernetesExecutor(options: KubernetesExecutorOptions): KubernetesExecutor {
-  const { clock, ledger, monitor = UNMONITORED } = options;
-  const log = options.log.child({ executor: "kubernetes" });
+  const { clock, ledger, clusterName = null, monitor = UNMONITORED } = options;
+  const name = nameExecutor(clusterName);
+  const log = options.log.child({ executor: "kubernetes", ...(clusterName === null ? {} : { cluster: clusterName }) });
+  // To another cluster this is another installation: two names for one namespace never see, nor sweep, each other's pods.
+  const installationId = clusterName === null ? options.installationId : `${options.installationId}.${clusterName}`;
   if (!options.namespaces.includes(options.defaultNamespace)) {
     throw failure(
       "invalid_configuration",
@@ -108,8 +114,10 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
         clock,
         log,
         holder: options.holder,
+        executor: name,
         namespace,
-        selector: installationSelector(options.installationId),
+        defaultNamespace: options.defaultNamespace,
+        selector: installationSelector(installationId),
         relistIntervalMs: options.relistIntervalMs ?? RELIST_INTERVAL_MS,
         onState: (state) => {
           states[namespace] = state;
@@ -129,7 +137,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
   };
 
   return {
-    name: "kubernetes",
+    name,
     // What an overloaded API server would only keep waiting is better left to other schedulers.
     get launchConcurrency() {
       return Math.min(launchConcurrency, writeLimit);
@@ -140,23 +148,23 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     namespaceFor,
     launch: async (order) => {
       const namespace = order.namespace ?? namespaceFor(order.pod);
-      const unwatched = refuseUnwatched(options.namespaces, namespace);
-      if (unwatched !== null) return unwatched;
+      const refused = refuseUnwatched(options, namespace) ?? refuseUnreported(options, order);
+      if (refused !== null) return refused;
       return quotas.pass(namespace, (onQuota) =>
         launchPod({ http, clock, signal: stopping.signal, onQuota }, order, namespace, () =>
-          manifestOf(options, order, namespace),
+          manifestOf({ ...options, installationId }, order, namespace),
         ),
       );
     },
     readLog: (handle) => readContainerLog(logs, handle),
     followLog: (handle, from, ended) => followContainerLog(logs, handle, from, ended),
     readEvents: async (handle) => {
-      const { namespace, pod_name: name, pod_uid: uid } = handle;
+      const { namespace, pod_name, pod_uid: uid } = handle;
       if (uid === null) return null;
-      const pod = { namespace: namespace ?? options.defaultNamespace, name, uid };
+      const pod = { namespace: namespace ?? options.defaultNamespace, name: pod_name, uid };
       return readPodEvents(http, pod, MAIN_CONTAINER, stopping.signal);
     },
-    keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, options.installationId),
+    keep: (handle) => keepPod(http, handle, handle.namespace ?? options.defaultNamespace, installationId),
     remove: (handle) => removePod(http, handle, handle.namespace ?? options.defaultNamespace),
     watchStates: () => ({ ...states }),
     start: async () => {
@@ -166,23 +174,42 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     stop: async () => {
       stopping.abort();
       await watches.stop();
-      await permissions.stop();
+      // Breaks off what is under way still, also the reviews that the report waits for.
       await http.close();
+      await permissions.stop();
     },
   };
 }
 
 /** A pod in a namespace without a watch would never be heard of again. */
-function refuseUnwatched(namespaces: readonly string[], namespace: string): LaunchResult | null {
+function refuseUnwatched(options: KubernetesExecutorOptions, namespace: string): LaunchResult | null {
+  const { namespaces, clusterName = null } = options;
   if (namespaces.includes(namespace)) return null;
+  const [whose, where] =
+    clusterName === null
+      ? ["this installation's", "the configuration"]
+      : [`those of cluster "${clusterName}"`, "its entry in the file of WINDLASS_CLUSTERS"];
   return {
     kind: "refused",
-    reason: `The namespace "${namespace}" is not one of this installation's (${namespaces.join(", ")}); add it to the configuration`,
+    reason: `The namespace "${namespace}" is not one of ${whose} (${namespaces.join(", ")}); add it to ${where}`,
+  };
+}
+
+/** Pods that have something to tell, in a cluster from where nobody could. */
+function refuseUnreported(
+  { apiUrl, clusterName = null }: KubernetesExecutorOptions,
+  { work }: LaunchOrder,
+): LaunchResult | null {
+  if (apiUrl !== null || (work.kind === "container" && work.result_token === null)) return null;
+  return {
+    kind: "refused",
+    reason: `Pods of cluster "${clusterName ?? ""}" cannot deliver results from files, because its entry in the file of WINDLASS_CLUSTERS has no apiUrl: set it to where they reach the API, or let the task write its result to /dev/termination-log`,
   };
 }
 
 function helperOf({ apiUrl }: KubernetesExecutorOptions, { attempt_id, work }: LaunchOrder) {
   if (work.kind !== "container" || work.result_token === null || work.container.result_file === null) return null;
+  if (apiUrl === null) return null;
   return {
     [RESULT_ENVIRONMENT.address]: apiUrl,
     [RESULT_ENVIRONMENT.attempt]: attempt_id,
@@ -204,13 +231,14 @@ async function manifestOf(
     task_id: order.task_id,
     map_index: order.map_index,
     try_number: order.try_number,
+    cluster: options.clusterName ?? null,
     namespace,
     pod_name: order.pod_name,
     installationId: options.installationId,
     image: options.image,
     command: options.command ?? WORKER_COMMAND,
     environment:
-      order.work.kind === "worker"
+      order.work.kind === "worker" && options.apiUrl !== null
         ? {
             [WORKER_ENVIRONMENT.address]: options.apiUrl,
             [WORKER_ENVIRONMENT.attempt]: order.attempt_id,

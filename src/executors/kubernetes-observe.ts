@@ -5,6 +5,7 @@
 import type { Observation } from "../core/observation.ts";
 import { containerExits, readContainerResult } from "../core/container.ts";
 import { awaitResult } from "../core/container-result.ts";
+import type { ExecutorName } from "../core/executor-name.ts";
 import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
@@ -28,7 +29,10 @@ export interface ObserverOptions {
   lease: Lease;
   http: KubernetesHttp;
   log: Logger;
+  executor: ExecutorName;
   namespace: string;
+  /** Of attempts that name none. */
+  defaultNamespace: string;
   /** Of the watch's position. */
   positionKey: string;
   signal: AbortSignal;
@@ -53,18 +57,21 @@ interface AttemptMark {
 }
 
 export function createPodObserver(options: ObserverOptions): ReflectorSink {
-  const { ledger, lease, http, log, namespace, signal } = options;
+  const { ledger, lease, http, log, executor, namespace, signal } = options;
   let known = new Map<string, KnownPod>();
 
   const record = (observations: Observation[], resourceVersion: string | null) =>
     ledger.record({
+      executor,
       observations,
       position: resourceVersion === null ? null : { key: options.positionKey, resource_version: resourceVersion },
       lease,
     });
 
   const expected = async (): Promise<ExpectedAttempt[]> =>
-    (await ledger.listExpected("kubernetes")).filter((attempt) => attempt.namespace === namespace);
+    (await ledger.listExpected(executor)).filter(
+      (attempt) => (attempt.namespace ?? options.defaultNamespace) === namespace,
+    );
 
   /** What has become of an attempt's pod that the server no longer shows us. */
   const confirm = async (

@@ -3,6 +3,7 @@
 // time is refused; it also stops by itself, before the lease can have passed on, by its own monotonic clock.
 
 import { isFailure } from "../core/errors.ts";
+import type { ExecutorName } from "../core/executor-name.ts";
 import { identifyCluster } from "../kubernetes/cluster-identity.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { type ReflectorState, runReflector } from "../kubernetes/reflector.ts";
@@ -28,7 +29,10 @@ export interface NamespaceWatchOptions {
   clock: Clock;
   log: Logger;
   holder: string;
+  executor: ExecutorName;
   namespace: string;
+  /** Of attempts that name none. */
+  defaultNamespace: string;
   selector: string;
   relistIntervalMs: number;
   onState: (state: WatchState) => void;
@@ -87,7 +91,7 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
           log,
           namespace,
           selector: options.selector,
-          sink: createPodObserver({ ledger, lease, http: options.http, log, namespace, positionKey, signal, monitor }),
+          sink: createPodObserver({ ...options, lease, positionKey, signal }),
           resumeFrom: young ? position.resource_version : null,
           relistIntervalMs: options.relistIntervalMs,
           onState: options.onState,

@@ -132,7 +132,8 @@ export function createLocalExecutor(options: LocalExecutorOptions): Executor {
     const observations = seen;
     seen = [];
     try {
-      if (observations.length > 0) await ledger.record({ observations, position: null, lease: null });
+      if (observations.length > 0)
+        await ledger.record({ executor: "local", observations, position: null, lease: null });
     } catch (error) {
       seen = [...observations, ...seen];
       throw error;

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { createFastClock } from "../../test/support/fast-clock.ts";
 import { type Clock, systemClock } from "../lifecycle/clock.ts";
@@ -113,4 +114,14 @@ test("a kubeconfig that is missing is a wrong setting, by name", async () => {
     code: "invalid_configuration",
     message: expect.stringContaining("/does/not/exist"),
   });
+});
+
+test("a kubeconfig that is no YAML is not quoted, for it holds credentials", async () => {
+  const kubeconfigPath = join(await mkdtemp(join(tmpdir(), "kubeconfig-")), "config");
+  await writeFile(kubeconfigPath, "users:\n- name: a\n  user: {token: SECRET\n  x: [");
+  const error: unknown = await kubeconfigCredentials({ kubeconfigPath }, systemClock, log)
+    .current()
+    .catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: "invalid_configuration", message: expect.stringContaining("(4:3)") });
+  expect(inspect(error, { depth: 5 })).not.toContain("SECRET");
 });

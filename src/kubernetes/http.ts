@@ -79,9 +79,12 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
   const gates = { read: gate("read", reads), write: gate("write", Math.max(1, options.maxConnections - reads)) };
   let pool: { key: string; pool: Pool } | null = null;
   const streams = new Set<Client>();
+  let closed = false;
 
   /** One pool per server and certificate: a rotated certificate gets new connections, and old calls end on theirs. */
   const poolFor = (credentials: Credentials): Pool => {
+    // A call that waited until now would go out on connections that nobody closes.
+    if (closed) throw new Error("the connections to the API server are closed");
     const key = connectionKey(credentials);
     if (pool?.key === key) return pool.pool;
     // close() waits for calls under way; there is nobody to tell if the old pool's sockets end badly.
@@ -220,6 +223,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
       }
     },
     close: async () => {
+      closed = true;
       const open = [...streams];
       streams.clear();
       await Promise.all([pool?.pool.destroy(), ...open.map((client) => client.destroy())]);

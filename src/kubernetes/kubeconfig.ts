@@ -56,12 +56,10 @@ async function openKubeconfig(options: KubeconfigOptions): Promise<SignIn> {
   try {
     config.loadFromFile(options.kubeconfigPath);
   } catch (error) {
+    // Only what is wrong and where: the rest of it, and the cause, quote lines of the file, which holds credentials.
     throw failure(
       "invalid_configuration",
-      `the kubeconfig ${options.kubeconfigPath} cannot be read: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
+      `the kubeconfig ${options.kubeconfigPath} cannot be read: ${messageOf(error).split("\n")[0] ?? ""}`,
     );
   }
   if (options.context !== undefined) config.setCurrentContext(options.context);

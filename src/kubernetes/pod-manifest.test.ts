@@ -10,6 +10,7 @@ const input = (more: Partial<PodManifestInput> = {}): PodManifestInput => ({
   task_id: "extract",
   map_index: -1,
   try_number: 2,
+  cluster: null,
   namespace: "etl",
   pod_name: "sum-extract-1",
   installationId: "prod",

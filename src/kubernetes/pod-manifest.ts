@@ -23,6 +23,8 @@ export interface PodManifestInput {
   task_id: string;
   map_index: number;
   try_number: number;
+  /** Null: the installation's own. */
+  cluster: string | null;
   namespace: string;
   pod_name: string;
   installationId: string;

@@ -13,6 +13,8 @@ export interface PolicyTask {
   map_index: number;
   try_number: number;
   namespace: string;
+  /** As its task names it; null: the installation's own. */
+  cluster: string | null;
   /** worker: runs a task of this installation; image: one of the author's own. */
   kind: "worker" | "image";
 }
@@ -26,10 +28,10 @@ const LONGEST_MS = 10_000;
 /** Throws `invalid_configuration` with the policy's own words. */
 export async function applyPolicy(policy: PodPolicy, pod: JsonObject, input: PodManifestInput): Promise<JsonObject> {
   const given = structuredClone(pod);
-  const { dag_id, run_id, task_id, map_index, try_number, namespace } = input;
+  const { dag_id, run_id, task_id, map_index, try_number, namespace, cluster } = input;
   const kind = input.container === null ? "worker" : "image";
   const changed = toJson(
-    await runPolicy(policy, given, { dag_id, run_id, task_id, map_index, try_number, namespace, kind }),
+    await runPolicy(policy, given, { dag_id, run_id, task_id, map_index, try_number, namespace, cluster, kind }),
     given,
   );
   try {

@@ -34,3 +34,16 @@ export function combineServices(name: string, services: readonly Service[]): Ser
     stop,
   };
 }
+
+/** Starts all at once, and stops all at once. */
+export function joinServices(name: string, services: readonly Service[]): Service {
+  return {
+    name,
+    start: async () => void (await Promise.all(services.map((service) => service.start()))),
+    stop: async () => {
+      const ends = await Promise.allSettled(services.map((service) => service.stop()));
+      const errors = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+      if (errors.length > 0) throw new AggregateError(errors, `${name}: ${errors.length} services failed to stop`);
+    },
+  };
+}

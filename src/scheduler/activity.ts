@@ -12,6 +12,8 @@ import type { OverdueLimits } from "../core/overdue.ts";
 
 /** What one launch has come to; times in seconds. */
 export interface LaunchReport {
+  /** Null: the installation's own. */
+  cluster: string | null;
   outcome: "launched" | "put_off" | "launch_failed" | "launch_refused";
   /** From ready to run until queued; null: not known. */
   slot_wait: number | null;
@@ -21,7 +23,10 @@ export interface LaunchReport {
 
 export interface SchedulerContext {
   db: Database;
+  /** The installation's own. */
   executor: Executor;
+  /** Of the other clusters. */
+  remotes?: readonly Executor[];
   rules: OutcomeRules;
   /** Of what sensors and callbacks are given. */
   sealer: Sealer;

@@ -17,7 +17,11 @@ export async function followLogs(context: SchedulerContext): Promise<PassResult>
   const { db, executor, clock, log } = context;
   if (!executor.followLog) return { counts: {} };
   const now = clock.now();
-  const due = await claimLogs(db, { limit: BATCH, again: new Date(now.getTime() + CLAIM_LEASE_MS) }, now);
+  const due = await claimLogs(
+    db,
+    { executor: executor.name, limit: BATCH, again: new Date(now.getTime() + CLAIM_LEASE_MS) },
+    now,
+  );
   await Promise.all(
     due.map(async (each) => {
       try {
@@ -32,7 +36,7 @@ export async function followLogs(context: SchedulerContext): Promise<PassResult>
   return {
     counts: { read: due.length },
     more: due.length === BATCH,
-    dueInMs: untilMs(await findNextLog(db), clock.now()),
+    dueInMs: untilMs(await findNextLog(db, executor.name), clock.now()),
   };
 }
 

@@ -2,12 +2,13 @@
 // there are free places. A launch that the cluster refuses for a while is put off with backoff, within a budget of time; one
 // that can never work ends its attempt with the reason.
 
-import type { TaskDefinition } from "../core/definition.ts";
+import type { ContainerDefinition, TaskDefinition } from "../core/definition.ts";
+import { parseExecutor } from "../core/executor-name.ts";
 import type { DagGraph } from "../core/graph.ts";
 import { messageOf } from "../core/errors.ts";
 import { capFloor } from "../core/memory-growth.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { LaunchResult, LaunchWork } from "../executors/executor.ts";
+import type { Executor, LaunchResult, LaunchWork } from "../executors/executor.ts";
 import { type BackoffPolicy, backoffDelay } from "../lifecycle/backoff.ts";
 import type { PassResult } from "../lifecycle/loop.ts";
 import {
@@ -47,7 +48,7 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
     const now = clock.now();
     const record = recordOf(attempt, result, now, limits.launch, task);
     ended.push(record);
-    context.onLaunch?.(reportOf(attempt, record, now));
+    context.onLaunch?.(reportOf(executor, attempt, record, now));
   };
 
   const launchAttempt = async (
@@ -57,6 +58,8 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   ): Promise<LaunchResult> => {
     let work: LaunchWork;
     if (task?.container) {
+      const moved = refuseMoved(executor, task.container);
+      if (moved !== null) return moved;
       const ready = await prepareContainer(db, graph, task, task.container, attempt.attempt_id);
       if (ready.kind === "fault") return { kind: "refused", reason: ready.reason };
       if (ready.kind === "occupied") return { kind: "retry", reason: ready.reason, retry_after_ms: null };
@@ -132,6 +135,18 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
   };
 }
 
+/** An earlier release queues all pods for its own cluster. */
+function refuseMoved(executor: Executor, container: ContainerDefinition): LaunchResult | null {
+  const cluster = container.cluster ?? null;
+  const queuedFor = parseExecutor(executor.name).cluster;
+  if (queuedFor === cluster) return null;
+  const name = (one: string | null) => (one === null ? "the installation's own cluster" : `cluster "${one}"`);
+  return {
+    kind: "refused",
+    reason: `It was queued for ${name(queuedFor)}, but its task names ${name(cluster)}; clear it`,
+  };
+}
+
 /** Bytes; null: its memory is as its pod says. */
 function floorOf({ memory_floor: floor }: ClaimedAttempt, task: TaskDefinition | undefined): bigint | null {
   return floor === null || !task?.memory_growth ? null : capFloor(task.memory_growth, BigInt(floor));
@@ -169,7 +184,12 @@ function recordOf(
   }
 }
 
-function reportOf({ scheduled_at, queued_at }: ClaimedAttempt, record: LaunchRecord, now: Date): LaunchReport {
+function reportOf(
+  executor: Executor,
+  { scheduled_at, queued_at }: ClaimedAttempt,
+  record: LaunchRecord,
+  now: Date,
+): LaunchReport {
   const seconds = (from: Date, to: Date) => Math.max(0, to.getTime() - from.getTime()) / 1000;
   const outcome =
     record.kind !== "ended"
@@ -178,6 +198,7 @@ function reportOf({ scheduled_at, queued_at }: ClaimedAttempt, record: LaunchRec
         ? ("launch_refused" as const)
         : ("launch_failed" as const);
   return {
+    cluster: parseExecutor(executor.name).cluster,
     outcome,
     slot_wait: scheduled_at === null ? null : seconds(scheduled_at, queued_at),
     launch_delay: seconds(queued_at, now),

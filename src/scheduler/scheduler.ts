@@ -3,22 +3,18 @@
 // the work. Wake-ups make it prompt, periodic passes make it right.
 
 import { createLoop, type Loop, type PassResult } from "../lifecycle/loop.ts";
-import { combineServices, type Service } from "../lifecycle/service.ts";
+import { combineServices, joinServices, type Service } from "../lifecycle/service.ts";
 import { forgetProcess, recordProcess } from "../store/processes.ts";
 import { createWakeListener, type WakeTopic } from "../store/wake-up.ts";
 import type { SchedulerContext } from "./activity.ts";
 import { advanceRuns } from "./advance-runs.ts";
-import { cleanFinished } from "./clean-finished.ts";
 import { computeStaleTimes } from "./compute-times.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
-import { followLogs } from "./follow-logs.ts";
-import { createLauncher } from "./launch-queued.ts";
-import { lookAtEvents } from "./look-at-events.ts";
+import { createExecutorActivities } from "./executor-activities.ts";
 import { createCallbackCalls } from "./run-callbacks.ts";
 import { queueReady } from "./queue-ready.ts";
-import { removeKept } from "./remove-kept.ts";
+import { createStrayCheck } from "./refuse-strays.ts";
 import { rescueLost } from "./rescue-lost.ts";
-import { stopAttempts } from "./stop-attempts.ts";
 import { createDeferredLooks } from "./resume-deferred.ts";
 
 export interface SchedulerOptions extends SchedulerContext {
@@ -34,40 +30,45 @@ export interface Scheduler extends Service {
 // Wake-ups may be lost; this bounds what that costs.
 const SAFETY_INTERVAL_MS = 5_000;
 const OVERDUE_INTERVAL_MS = 1_000;
-// From a container's start to the first look at its log, at most.
-const LOG_INTERVAL_MS = 2_000;
 const HEARTBEAT_INTERVAL_MS = 5_000;
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { clock, log, db, holder, hostname } = options;
+  const { clock, log, db, holder, hostname, executor, remotes = [] } = options;
   const loop = (name: string, intervalMs: number, runOnce: (signal: AbortSignal) => Promise<PassResult>): Loop =>
     createLoop({ name, intervalMs, runOnce, clock, log, ...(options.onPass ? { onPass: options.onPass } : {}) });
 
-  const launcher = createLauncher(options, () => launch.wake());
-  const launch = loop("launch-queued", SAFETY_INTERVAL_MS, launcher.runOnce);
+  const home = createExecutorActivities(options, executor, loop, SAFETY_INTERVAL_MS);
+  const perExecutor = [
+    home,
+    ...remotes.map((remote) => createExecutorActivities(options, remote, loop, SAFETY_INTERVAL_MS)),
+  ];
+  const wakeEach = (topic: "launch" | "stop" | "clean") => ({
+    wake: () => perExecutor.forEach((activities) => activities.wake(topic)),
+  });
   const looks = createDeferredLooks(options, () => topics.defer.wake());
   const calls = createCallbackCalls(options, () => topics.callbacks.wake());
-  options.executor.onCapacity?.(() => launch.wake());
-  const topics: Record<Exclude<WakeTopic, "dags">, Loop> = {
+  const shared = {
     runs: loop("create-due-runs", SAFETY_INTERVAL_MS, () => createAndStartRuns(options)),
     advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),
     queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
-    launch,
-    stop: loop("stop-attempts", SAFETY_INTERVAL_MS, () => stopAttempts(options)),
     defer: loop("resume-deferred", SAFETY_INTERVAL_MS, looks.runOnce),
     callbacks: loop("run-callbacks", SAFETY_INTERVAL_MS, calls.runOnce),
-    clean: loop("clean-finished", SAFETY_INTERVAL_MS, () => cleanFinished(options)),
+  };
+  const topics: Record<Exclude<WakeTopic, "dags">, { wake(): void }> = {
+    ...shared,
+    launch: wakeEach("launch"),
+    stop: wakeEach("stop"),
+    clean: wakeEach("clean"),
   };
   const times = loop("compute-times", SAFETY_INTERVAL_MS, () => computeStaleTimes(options));
   const rescue = loop("rescue-lost", OVERDUE_INTERVAL_MS, () => rescueLost(options));
-  const kept = loop("remove-kept", SAFETY_INTERVAL_MS, () => removeKept(options));
-  const logs = loop("follow-logs", LOG_INTERVAL_MS, () => followLogs(options));
-  const events = loop("look-at-events", SAFETY_INTERVAL_MS, () => lookAtEvents(options));
+  const strays = loop("refuse-strays", SAFETY_INTERVAL_MS, createStrayCheck(options));
   const heartbeat = loop("heartbeat", HEARTBEAT_INTERVAL_MS, async () => {
-    await recordProcess(db, { id: holder, kind: "scheduler", hostname }, clock.now());
+    const names = [executor, ...remotes].map(({ name }) => name);
+    await recordProcess(db, { id: holder, kind: "scheduler", hostname, executors: names }, clock.now());
     return { counts: {} };
   });
-  const loops = [...Object.values(topics), times, rescue, kept, logs, events, heartbeat];
+  const loops = [...Object.values(shared), times, rescue, strays, heartbeat];
   const listener = createWakeListener({
     url: db.url,
     clock,
@@ -78,14 +79,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       if (topic === "runs") times.wake();
     },
   });
-  const launches: Service = { name: "launches", start: async () => {}, stop: launcher.drain };
   const leased = [looks, calls].map(({ drain }): Service => ({
     name: "leased-work",
     start: async () => {},
     stop: drain,
   }));
-  // Stopped in reverse: loops first, then launches under way, then the executor that they use.
-  const services = combineServices("scheduler", [options.executor, launches, ...leased, ...loops, listener]);
+  // A cluster that does not answer takes long to stop, and the others are not to wait for it.
+  const executors = joinServices("executors", perExecutor);
+  const services = combineServices("scheduler", [executors, ...leased, ...loops, listener]);
   return {
     name: "scheduler",
     start: services.start,
@@ -93,6 +94,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await services.stop();
       await forgetProcess(db, holder).catch((error: unknown) => log.debug({ err: error }, "cannot sign off"));
     },
-    stalledMs: () => Math.max(...loops.map((one) => one.sinceLastPassMs())),
+    // Not those of other clusters: a restart would mend none of them, and would stop the work at home.
+    stalledMs: () => Math.max(...[...loops, ...home.loops].map((one) => one.sinceLastPassMs())),
   };
 }

@@ -50,6 +50,7 @@ test("every option, with edges by data in both directions and by order", () => {
     executionTimeout: "1h",
     triggerRule: "all_done",
     description: "Loads",
+    cluster: "gpu",
     pod: { resources: { requests: { cpu: "100m" } } },
   });
   const count = task("count", ({ rows }: { rows: number }) => rows);
@@ -97,6 +98,7 @@ test("every option, with edges by data in both directions and by order", () => {
       env: { STAGE: "test" },
       get_logs: false,
       skip_on_exit_codes: [99],
+      cluster: "gpu",
     },
   });
   expect(byId.get("load_files")).toMatchObject({ upstream: ["files"], container: { image: "loader:1" } });
@@ -118,6 +120,12 @@ test.each<[string, () => unknown, RegExp]>([
   ["an exit code out of range", make({ skipOnExitCodes: [0] }), /task "p": skipOnExitCodes must be/],
   ["a misspelt option", make({ command: ["x"] }), /task "p": the option command is unknown/],
   ["a flag as text", make({ getLogs: "no" }), /task "p": getLogs is "no"/],
+  ["a cluster's name that can be none", make({ cluster: "GPU_1" }), /task "p": cluster is "GPU_1"\. Use a name from/],
+  [
+    "a cluster for a worker's task",
+    () => task("p", { cluster: "gpu" } as object, () => 1),
+    /task "p": the option cluster is unknown/,
+  ],
   ["an object as a variable of a call", call({ env: { A: { b: "1" } } }), /DAG "d", task "hello": env\.A is an object/],
   ["a list as a variable of a call", call({ env: { A: ["1"] } }), /task "hello": env\.A is a list/],
   ["text as an environment", call({ env: "A=1" }), /task "hello": env must be an object/],

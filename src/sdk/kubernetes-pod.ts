@@ -27,6 +27,8 @@ export interface KubernetesPodOptions extends TaskOptions, OutletOptions<string>
    * termination message unless given.
    */
   result?: string;
+  /** The cluster that its pod runs in, by its name in the file of WINDLASS_CLUSTERS. The installation's own unless given. */
+  cluster?: string;
 }
 
 /** What a call may pass, as values or references. */
@@ -39,7 +41,9 @@ export interface ContainerInputs {
 
 // As core/container.ts has it, without the ways to climb out.
 const RESULT_FILE = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+){2,10}$/;
-const OWN_OPTIONS = ["image", "cmds", "arguments", "env", "getLogs", "skipOnExitCodes", "result"];
+// As core/executor-name.ts has it.
+const CLUSTER = /^[a-z0-9](?:[a-z0-9-]{0,23}[a-z0-9])?$/;
+const OWN_OPTIONS = ["image", "cmds", "arguments", "env", "getLogs", "skipOnExitCodes", "result", "cluster"];
 
 /**
  * A task that runs an image. Exit code 0 is success. Its result is the JSON that it wrote to the file `result`, or else to
@@ -79,7 +83,7 @@ function compileContainer(
   given: { [Name in keyof KubernetesPodOptions]: unknown },
   where: string,
 ): ContainerDefinition {
-  const { image, cmds, arguments: args, env = {}, getLogs = true, skipOnExitCodes = [], result } = given;
+  const { image, cmds, arguments: args, env = {}, getLogs = true, skipOnExitCodes = [], result, cluster } = given;
   if (typeof image !== "string" || image === "") {
     throw authorError(`${where}: image is ${describeValue(image)}. Name an image, e.g. "python:3.12-slim".`);
   }
@@ -95,6 +99,11 @@ function compileContainer(
       `${where}: result is ${describeValue(result)}. Name a file in a folder of its own, e.g. "/windlass/result.json".`,
     );
   }
+  if (cluster !== undefined && !(typeof cluster === "string" && CLUSTER.test(cluster))) {
+    throw authorError(
+      `${where}: cluster is ${describeValue(cluster)}. Use a name from the file of WINDLASS_CLUSTERS, e.g. "gpu": up to 25 letters a to z, digits and inner dashes.`,
+    );
+  }
   return {
     image,
     cmds: cmds === undefined ? null : checkTexts(cmds, `${where}: cmds`),
@@ -103,6 +112,7 @@ function compileContainer(
     get_logs: getLogs,
     skip_on_exit_codes: skipOnExitCodes,
     ...(result === undefined ? {} : { result_file: result }),
+    ...(cluster === undefined ? {} : { cluster }),
   };
 }
 

@@ -27,7 +27,11 @@ interface PositionRow {
 }
 
 /** Takes logs that are due; each is offered again at `again` unless its next reading is set. */
-export async function claimLogs(db: Queryable, claim: { limit: number; again: Date }, now: Date): Promise<DueLog[]> {
+export async function claimLogs(
+  db: Queryable,
+  claim: { executor: string; limit: number; again: Date },
+  now: Date,
+): Promise<DueLog[]> {
   const { rows } = await db.query<Omit<DueLog, "position"> & PositionRow>({
     name: "claim_logs",
     // Over container_log_due.
@@ -35,13 +39,14 @@ export async function claimLogs(db: Queryable, claim: { limit: number; again: Da
       with claimed as (
         update container_log set read_after = $2
         where attempt_id in (
-          select attempt_id from container_log where read_after <= $1 order by read_after limit $3 for update skip locked)
+          select l.attempt_id from container_log l join attempt a on a.id = l.attempt_id
+          where l.read_after <= $1 and a.executor = $4 order by l.read_after limit $3 for update of l skip locked)
         returning *)
       select a.id as attempt_id, a.epoch, a.namespace, a.pod_name, a.pod_uid, a.outcome is not null as finished, t.task_id,
         r.version_id, c.next_seq, c.since, c.taken, c.latest::text, c.kept_characters, c.quiet
       from claimed c join attempt a on a.id = c.attempt_id join task_instance t on t.id = a.task_instance_id
         join dag_run r on r.id = t.run_id`,
-    values: [now, claim.again, claim.limit],
+    values: [now, claim.again, claim.limit, claim.executor],
   });
   return rows.map(({ since, taken, latest, ...row }) => ({
     ...row,
@@ -49,10 +54,12 @@ export async function claimLogs(db: Queryable, claim: { limit: number; again: Da
   }));
 }
 
-export async function findNextLog(db: Queryable): Promise<Date | null> {
+export async function findNextLog(db: Queryable, executor: string): Promise<Date | null> {
   const { rows } = await db.query<{ next_due: Date | null }>({
     name: "next_log",
-    text: "select min(read_after) as next_due from container_log where read_after is not null",
+    text: `select min(l.read_after) as next_due from container_log l join attempt a on a.id = l.attempt_id
+      where l.read_after is not null and a.executor = $1`,
+    values: [executor],
   });
   return rows[0]?.next_due ?? null;
 }

@@ -2,6 +2,7 @@
 // the token of the lease that allows the watch. An observation of an ended attempt adds to its timeline and changes nothing.
 
 import { cleanText } from "../core/clean-text.ts";
+import type { ExecutorName } from "../core/executor-name.ts";
 import type { Observation } from "../core/observation.ts";
 import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
 import { recordOutcomes } from "./attempt-outcome.ts";
@@ -11,6 +12,8 @@ import { assertLease, type Lease } from "./leases.ts";
 import { saveResults } from "./task-results.ts";
 
 export interface ObservationBatch {
+  /** Whose attempts they are of: anyone may write an attempt's marks on a pod of another cluster. */
+  executor: ExecutorName;
   observations: Observation[];
   position: { key: string; resource_version: string } | null;
   lease: Lease | null;
@@ -27,7 +30,7 @@ export async function recordObservations(
     if (batch.lease) await assertLease(tx, batch.lease);
     const merged = mergeObservations(batch.observations);
     if (merged.length > 0) {
-      const own = await updateTimelines(tx, merged, now);
+      const own = await updateTimelines(tx, batch.executor, merged, now);
       const ours = merged.filter((seen) => own.has(podKey(seen)));
       await startContainers(tx, ours, now);
       const ended = await recordOutcomes(tx, rules, ours.flatMap(toEnd), now);
@@ -88,7 +91,12 @@ function toEnd(observation: Observation): AttemptEnd[] {
 }
 
 /** Returns the keys of the pods that really are the attempts': one of another uid under the same name is not. */
-async function updateTimelines(tx: Queryable, observations: readonly Observation[], now: Date): Promise<Set<string>> {
+async function updateTimelines(
+  tx: Queryable,
+  executor: ExecutorName,
+  observations: readonly Observation[],
+  now: Date,
+): Promise<Set<string>> {
   const { rows } = await tx.query<{ attempt_id: string; pod_uid: string }>({
     name: "update_timelines",
     text: `
@@ -110,7 +118,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
         $10::timestamptz[], $11::bigint[])
         as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone, image_pulled_at,
           memory_limit)
-      where a.id = o.id and a.epoch = o.epoch and (a.pod_uid is null or a.pod_uid = o.pod_uid)
+      where a.id = o.id and a.epoch = o.epoch and a.executor = $12 and (a.pod_uid is null or a.pod_uid = o.pod_uid)
       returning a.id as attempt_id, o.pod_uid`,
     values: [
       observations.map((observation) => observation.attempt_id),
@@ -124,6 +132,7 @@ async function updateTimelines(tx: Queryable, observations: readonly Observation
       now,
       observations.map((observation) => observation.image_pulled_at ?? null),
       observations.map((observation) => observation.memory_limit ?? null),
+      executor,
     ],
   });
   return new Set(rows.map(podKey));

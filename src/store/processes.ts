@@ -1,11 +1,14 @@
-// The processes that are alive, by their heartbeats: for /monitor/health and for operators.
+// The processes that are alive, by their heartbeats: for /monitor/health, for operators, and for who knows which cluster.
 
+import type { ExecutorName } from "../core/executor-name.ts";
 import type { Queryable } from "./database.ts";
 
 export interface ProcessIdentity {
   id: string;
   kind: "scheduler" | "api";
   hostname: string;
+  /** Of a scheduler: whose attempts it carries on. */
+  executors?: readonly ExecutorName[];
 }
 
 const FORGOTTEN_AFTER_MS = 3_600_000;
@@ -13,9 +16,9 @@ const FORGOTTEN_AFTER_MS = 3_600_000;
 export async function recordProcess(db: Queryable, process: ProcessIdentity, now: Date): Promise<void> {
   await db.query({
     name: "record_process",
-    text: `insert into process (id, kind, hostname, started_at, heartbeat_at) values ($1, $2, $3, $4, $4)
+    text: `insert into process (id, kind, hostname, started_at, heartbeat_at, executors) values ($1, $2, $3, $4, $4, $5)
       on conflict (id) do update set heartbeat_at = excluded.heartbeat_at`,
-    values: [process.id, process.kind, process.hostname, now],
+    values: [process.id, process.kind, process.hostname, now, process.executors ?? null],
   });
   await db.query({
     name: "forget_processes",
@@ -26,4 +29,14 @@ export async function recordProcess(db: Queryable, process: ProcessIdentity, now
 
 export async function forgetProcess(db: Queryable, id: string): Promise<void> {
   await db.query({ text: "delete from process where id = $1", values: [id] });
+}
+
+/** Executors of the schedulers that were heard of since then. */
+export async function readExecutors(db: Queryable, since: Date): Promise<string[]> {
+  const { rows } = await db.query<{ executor: string }>({
+    name: "read_executors",
+    text: "select distinct unnest(executors) as executor from process where kind = 'scheduler' and heartbeat_at > $1",
+    values: [since],
+  });
+  return rows.map((row) => row.executor);
 }

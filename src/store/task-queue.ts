@@ -1,7 +1,6 @@
 // From "its dependencies are met" to "an attempt exists": returns retries whose time has come, and queues scheduled
 // instances within the limits, each with the row of its attempt in the same transaction.
 
-import type { JsonObject } from "../core/json.ts";
 import {
   createQueueLimits,
   type Lane,
@@ -10,6 +9,8 @@ import {
   type QueueState,
   type SlotPool,
 } from "../core/plan-queue.ts";
+import type { TaskDefinition } from "../core/definition.ts";
+import type { ExecutorName } from "../core/executor-name.ts";
 import { DEFAULT_POOL } from "../core/task-lane.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -17,10 +18,9 @@ import { admitScheduled } from "./queue-lanes.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface AttemptPlacement {
-  executor: string;
   newId: () => string;
   podName: (dagId: string, taskId: string, attemptId: string) => string;
-  namespaceFor: (pod: JsonObject | null) => string | null;
+  place: (task: TaskDefinition | undefined) => { executor: ExecutorName; namespace: string | null };
 }
 
 // One lock for all queueing: limits are judged on counts that nobody else may be changing.
@@ -186,7 +186,7 @@ async function insertAttempts(
       return {
         id: attemptId,
         task_instance_id: id,
-        namespace: placement.namespaceFor(graph.tasks.get(task_id)?.pod ?? null),
+        ...placement.place(graph.tasks.get(task_id)),
         pod_name: placement.podName(graph.dag_id, task_id, attemptId),
       };
     }),
@@ -197,18 +197,19 @@ async function insertAttempts(
       with queued as (
         update task_instance t set state = 'queued', queued_at = $6, epoch = t.epoch + 1, reason = null, same_try = false,
           try_number = case when t.same_try then t.try_number else t.try_number + 1 end
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as n (attempt_id, task_instance_id, namespace, pod_name)
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+          as n (attempt_id, task_instance_id, namespace, pod_name, executor)
         -- Not by the index of the scheduled, which a join may read to its end for each of them.
         where t.id = n.task_instance_id and coalesce(t.state, '') = 'scheduled'
-        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name)
+        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name, n.executor)
       insert into attempt (id, task_instance_id, epoch, try_number, state, executor, launch_failures, namespace, pod_name, queued_at)
-      select attempt_id, id, epoch, try_number, 'queued', $5, 0, namespace, pod_name, $6 from queued`,
+      select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name, $6 from queued`,
     values: [
       attempts.map((attempt) => attempt.id),
       attempts.map((attempt) => attempt.task_instance_id),
       attempts.map((attempt) => attempt.namespace),
       attempts.map((attempt) => attempt.pod_name),
-      placement.executor,
+      attempts.map((attempt) => attempt.executor),
       now,
     ],
   });

@@ -46,6 +46,7 @@ function manifest(more: Partial<Parameters<typeof buildPod>[0]> = {}) {
   const order = makeOrder(namespace);
   return buildPod({
     ...order,
+    cluster: null,
     namespace,
     installationId: "test",
     image: "registry.example/windlass:1",

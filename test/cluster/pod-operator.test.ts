@@ -5,6 +5,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { resultAnswer, type TaskInstanceAnswer, triesAnswer } from "../../src/contract/rest-task-instances.ts";
+import { createNamespace } from "../support/api-server.ts";
+import { mustRun } from "../support/command.ts";
+import { writeKubeconfig } from "./support/limited-user.ts";
+import { deleteNamespace, waitForNoPods } from "./support/pods.ts";
 import { startWindlass, type Windlass } from "./support/windlass.ts";
 
 const SAMPLE = new URL("../../examples/kubernetes_sample.ts", import.meta.url);
@@ -37,6 +41,17 @@ const files = run("files", \`
 \`, { result: "/windlass/result.json" });
 const broken = run("broken", "require('fs').writeFileSync('/out/r.json', 'rows: 3')", { result: "/out/r.json" });
 const pulls = kubernetesPod("pulls", { image: "localhost/there-is-no:such-image" });
+const far = kubernetesPod<{ at: string }>("far", {
+  image: "IMAGE",
+  cmds: ["node", "-e", "console.log('far away'); require('fs').writeFileSync('/dev/termination-log', '{\\"at\\":\\"far\\"}')"],
+  cluster: "far",
+});
+const brings = kubernetesPod<string>("brings", {
+  image: "IMAGE",
+  cmds: ["node", "-e", "require('fs').writeFileSync('/out/r.json', JSON.stringify(process.env.AT))"],
+  result: "/out/r.json",
+  cluster: "far",
+});
 
 export default dag("containers", { params: z.object({ n: z.number() }) }, ({ params }) => {
   const made = transform({ env: { N: params.n }, arguments: ["--", "-n", params.n, "$(N)"] });
@@ -48,10 +63,27 @@ export default dag("containers", { params: z.object({ n: z.number() }) }, ({ par
   files();
   broken();
   pulls();
+  brings({ env: { AT: far().get("at") } });
 });
 `;
 
+/** Another cluster, which is the same one in another namespace, by the account and the Role of docs/kubernetes-pod.md. */
+async function nameFarCluster(): Promise<string> {
+  farNamespace = await createNamespace(windlass.kubernetes);
+  const page = await readFile(new URL("../../docs/kubernetes-pod.md", import.meta.url), "utf8");
+  const manifest = /```yaml\n(apiVersion: v1\nkind: ServiceAccount\n[\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const inPlace = manifest.replaceAll("namespace: ml", `namespace: ${farNamespace}`);
+  await mustRun("kubectl", ["create", "--filename", "-"], inPlace);
+  farUser = await writeKubeconfig(farNamespace, "windlass");
+  const file = join(windlass.dagsFolder, ".clusters.yaml");
+  const entry = { kubeconfig: farUser.kubeconfig, namespaces: [farNamespace], apiUrl: windlass.apiUrl };
+  await writeFile(file, JSON.stringify({ far: entry }));
+  return file;
+}
+
 let windlass: Windlass;
+let farNamespace = "";
+let farUser: Awaited<ReturnType<typeof writeKubeconfig>>;
 beforeAll(async () => {
   windlass = await startWindlass({ env: { WINDLASS_IMAGE_TIMEOUT: "3", WINDLASS_INFRASTRUCTURE_RETRIES: "0" } });
   const sample = (await readFile(SAMPLE, "utf8"))
@@ -61,17 +93,25 @@ beforeAll(async () => {
     .replace('"*/10 * * * *"', "null");
   await writeFile(join(windlass.dagsFolder, "kubernetes_sample.ts"), sample);
   await writeFile(join(windlass.dagsFolder, "containers.ts"), DAG.replaceAll("IMAGE", windlass.image));
-  await windlass.startScheduler();
+  await windlass.startScheduler({ WINDLASS_CLUSTERS: await nameFarCluster() });
   await windlass.waitForDag("kubernetes_sample");
   await windlass.waitForDag("containers");
 });
-afterAll(() => windlass?.stop());
+afterAll(async () => {
+  farUser?.remove();
+  await deleteNamespace(windlass.kubernetes, farNamespace);
+  await windlass?.stop();
+});
 
 async function run(dagId: string, conf: Record<string, unknown>) {
   const runId = await windlass.trigger(dagId, conf);
   const { run: ended, tasks } = await windlass.waitForRun(dagId, runId);
   await windlass.waitForNoPods();
   const path = `/api/v2/dags/${dagId}/dagRuns/${encodeURIComponent(runId)}/taskInstances`;
+  const attempt = async (taskId: string) => {
+    const { task_instances } = await windlass.rest.get(`${path}/${taskId}/tries`, triesAnswer);
+    return task_instances.at(-1)?.attempts.at(-1);
+  };
   const byId = new Map(tasks.map((task) => [task.task_id, task]));
   for (const { task_id, state, reason } of tasks) process.stdout.write(`${task_id}: ${state}: ${reason}\n`);
   return {
@@ -81,10 +121,8 @@ async function run(dagId: string, conf: Record<string, unknown>) {
       if (!task) throw new Error(`no task ${taskId}`);
       return task;
     },
-    outcome: async (taskId: string) => {
-      const { task_instances } = await windlass.rest.get(`${path}/${taskId}/tries`, triesAnswer);
-      return task_instances.at(-1)?.attempts.at(-1)?.outcome;
-    },
+    attempt,
+    outcome: async (taskId: string) => (await attempt(taskId))?.outcome,
     log: (taskId: string, tryNumber = 1) => windlass.readLog(dagId, runId, taskId, tryNumber),
     result: async (taskId: string) =>
       (await windlass.rest.get(`${path}/${taskId}/xcomEntries/return_value`, resultAnswer)).value,
@@ -107,7 +145,7 @@ it("runs the sample: one container passes, the other fails for want of its progr
 });
 
 it("carries data in and out, and tells every end apart", async () => {
-  const { task, outcome, log, result } = await run("containers", { n: 21 });
+  const { task, attempt, outcome, log, result } = await run("containers", { n: 21 });
   expect(task("transform").state).toBe("success");
   // What the author wrote as $(N) is Kubernetes' reference to a variable; the container has none of ours.
   expect(await result("transform")).toEqual({ doubled: 42, secrets: [], args: ["-n", "21", "21"] });
@@ -144,4 +182,10 @@ it("carries data in and out, and tells every end apart", async () => {
     reason: expect.stringContaining("there-is-no:such-image"),
   });
   expect(await log("pulls")).toContain("there-is-no:such-image");
+
+  expect(await attempt("far")).toMatchObject({ executor: "kubernetes", cluster: "far", namespace: farNamespace });
+  expect(await log("far")).toBe("far away\nThe container exited with code 0");
+  expect(await result("brings")).toBe("far");
+  expect(await attempt("print")).toMatchObject({ cluster: null, namespace: windlass.namespace });
+  await waitForNoPods(windlass.kubernetes, farNamespace);
 });

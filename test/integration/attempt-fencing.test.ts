@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ExecutorName } from "../../src/core/executor-name.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import { claimRemains, listExpectedAttempts, markCleaned } from "../../src/store/attempt-clean.ts";
 import { claimAttempts, recordLaunches } from "../../src/store/attempt-launch.ts";
@@ -48,8 +49,8 @@ function seen(attempt: LaunchedAttempt, more: Partial<Observation> = {}): Observ
   };
 }
 
-const record = (observations: Observation[]) =>
-  recordObservations(store.db, store.rules, { observations, position: null, lease: null }, store.now());
+const record = (observations: Observation[], executor: ExecutorName = "local") =>
+  recordObservations(store.db, store.rules, { executor, observations, position: null, lease: null }, store.now());
 
 describe("an attempt", () => {
   it("is run by one worker, and answers its repeated start alike", async () => {
@@ -198,6 +199,20 @@ describe("an attempt", () => {
   });
 });
 
+it("is not moved by its marks on a pod of another cluster, even before its own pod is known", async () => {
+  await store.trigger("d");
+  await store.settle();
+  const claim = { executor: "local", holder: "me", limit: 10, leaseMs: 60_000 };
+  const [attempt] = await claimAttempts(store.db, claim, store.now());
+  if (!attempt) throw new Error("nothing was claimed");
+  const foreign = seen({ ...attempt, pod_uid: "forged" }, { outcome: outcomeOf("task_failed"), gone: true });
+  const read = async () => (await store.db.query({ text: "select state, pod_uid, outcome from attempt" })).rows;
+  await record([foreign], "kubernetes:gpu");
+  expect(await read()).toEqual([{ state: "launching", pod_uid: null, outcome: null }]);
+  await record([foreign]);
+  expect(await read()).toEqual([{ state: "finished", pod_uid: "forged", outcome: "task_failed" }]);
+});
+
 describe("a watch's position", () => {
   it("is saved with what it covers, and refused to a holder whose lease has passed on", async () => {
     const { attempt } = await launchOne();
@@ -205,7 +220,8 @@ describe("a watch's position", () => {
     if (!mine) throw new Error("the lease is free");
     expect(await acquireLease(store.db, "watch", "other", 60_000)).toBeNull();
     expect(await acquireLease(store.db, "watch", "me", 60_000)).toEqual(mine);
-    const batch = { observations: [seen(attempt)], position: { key: "k", resource_version: "17" }, lease: mine };
+    const position = { key: "k", resource_version: "17" };
+    const batch = { executor: "local" as const, observations: [seen(attempt)], position, lease: mine };
     await recordObservations(store.db, store.rules, batch, store.now());
     expect(await loadPosition(store.db, "k")).toEqual({
       resource_version: "17",

@@ -241,3 +241,49 @@ it("wrong usage is exit code 2", async () => {
   expect(stderr).toContain('--output is "xml"');
   expect(code).toBe(2);
 });
+
+describe("other clusters", () => {
+  const clustersFile = async (text: string) => {
+    const path = join(folder, `clusters-${servers.length}.yaml`);
+    await writeFile(path, text);
+    return path;
+  };
+
+  it("are each checked as the installation's own is, whatever the executor, by their names", async () => {
+    const gpu = await startCluster({ refused: ["delete ml"], level: "baseline" });
+    const edge = await startCluster({ namespaceStatus: 404 });
+    const api = await serve(({ url }) => ({ status: url === "/livez" ? 200 : 404 }));
+    const file = await clustersFile(`
+gpu: {kubeconfig: ${gpu["WINDLASS_KUBECONFIG"] ?? ""}, namespaces: [ml], apiUrl: "${api}"}
+edge: {kubeconfig: ${edge["WINDLASS_KUBECONFIG"] ?? ""}, namespaces: [shop]}
+gone: {kubeconfig: /nowhere/kubeconfig, namespaces: [x]}
+`);
+    const { code, checks } = await examine({ ...LOCAL, WINDLASS_CLUSTERS: file });
+    expect(code).toBe(1);
+    expect(find(checks, "configuration/worker-image")).toMatchObject([{ status: "warning" }]);
+    expect(checks.filter(({ check }) => check.startsWith("cluster/"))).toMatchObject([
+      { check: "cluster/gpu", status: "ok" },
+      { check: "cluster/gpu/clock", status: "ok" },
+      {
+        check: "cluster/gpu/ml/permissions",
+        status: "problem",
+        message: expect.stringContaining("(delete, pods, ml)"),
+      },
+      { check: "cluster/gpu/ml/security", status: "ok", message: expect.stringContaining("baseline") },
+      { check: "cluster/gpu/api", status: "ok" },
+      { check: "cluster/edge", status: "ok" },
+      { check: "cluster/edge/clock", status: "ok" },
+      { check: "cluster/edge/shop", status: "problem", advice: expect.stringContaining(`"edge" in ${file}`) },
+      { check: "cluster/gone", status: "problem", message: expect.stringContaining("/nowhere/kubeconfig") },
+    ]);
+  });
+
+  it("in a file that is wrong are a problem that names it", async () => {
+    const file = await clustersFile("gpu: {namespaces: [ml]}");
+    const { code, checks } = await examine({ ...LOCAL, WINDLASS_CLUSTERS: file });
+    expect(code).toBe(1);
+    expect(find(checks, "configuration/clusters")).toMatchObject([
+      { status: "problem", message: expect.stringContaining(`${file} is wrong: gpu.kubeconfig`) },
+    ]);
+  });
+});

@@ -23,7 +23,8 @@ beforeEach(async () => {
   // The bundle's attempts are of an executor that calls itself local, and name no namespace.
   const listExpected = async () =>
     (await ledger.listExpected("local")).map((each) => ({ ...each, namespace: each.namespace ?? "default" }));
-  executor = rig.makeExecutor({ ledger: { ...ledger, listExpected } });
+  const record: typeof ledger.record = (batch) => ledger.record({ ...batch, executor: "local" });
+  executor = rig.makeExecutor({ ledger: { ...ledger, listExpected, record } });
   context.executor = Object.assign(Object.create(executor) as Executor, { name: "local" });
 });
 afterEach(async () => {

@@ -140,7 +140,7 @@ describe("a map", () => {
     const situation = await readSituation(store.db, store.rules.versions, key);
     if (!situation) throw new Error("there is no such instance");
     const limits = { infrastructure_budget: 3, heartbeat_interval: 10, fence: 300 };
-    const scheduler = { alive: true, seen_at: store.now() };
+    const scheduler = { alive: true, seen_at: store.now(), executors: [] };
     const { sentence } = explainInstance({ ...situation, limits, scheduler }, store.now());
     if (state === "failed") expect(sentence).toContain(reason.slice(0, 40));
   });

@@ -213,7 +213,7 @@ describe("a task's own limits", () => {
 
 it("reports each launch", async () => {
   await begin({});
-  expect(reports).toEqual([{ outcome: "launched", slot_wait: 0, launch_delay: 0 }]);
+  expect(reports).toEqual([{ cluster: null, outcome: "launched", slot_wait: 0, launch_delay: 0 }]);
 });
 
 describe("events of pods that wait", () => {

@@ -111,6 +111,7 @@ const see = (order: LaunchOrder, more: Partial<Observation>) =>
     store.db,
     store.rules,
     {
+      executor: "local",
       observations: [
         {
           attempt_id: order.attempt_id,

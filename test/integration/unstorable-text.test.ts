@@ -30,6 +30,7 @@ const observe = (attempt: { attempt_id: string; epoch: number }, more: object) =
     store.db,
     store.rules,
     {
+      executor: "local",
       observations: [
         {
           attempt_id: attempt.attempt_id,

@@ -80,6 +80,7 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
         store.db,
         store.rules,
         {
+          executor: executor.name,
           observations: [
             {
               attempt_id: order.attempt_id,

@@ -48,7 +48,7 @@ export interface LaunchedAttempt {
   pod_uid: string;
 }
 
-const EXECUTOR = "local";
+const EXECUTOR = "local" as const;
 const LIMITS = { parallelism: 1_000, batch: 500 };
 
 export async function openStoreBundle(database?: TestDatabase): Promise<StoreBundle> {
@@ -58,7 +58,8 @@ export async function openStoreBundle(database?: TestDatabase): Promise<StoreBun
   const rules: OutcomeRules = { versions: createVersionCache(), infrastructureBudget: 3, fence: 330 };
   let time = Date.parse("2026-11-21T08:00:00Z");
   const now = () => new Date(time);
-  const placement = { executor: EXECUTOR, newId: randomUUID, podName, namespaceFor: () => null };
+  const place = () => ({ executor: EXECUTOR, namespace: null });
+  const placement = { newId: randomUUID, podName, place };
 
   const settle = async () => {
     await returnDueRetries(db, now());

@@ -12,6 +12,7 @@ const typed = kubernetesPod<{ total: number }>("typed", {
   env: { STAGE: "test" },
   skipOnExitCodes: [99],
   getLogs: true,
+  cluster: "gpu",
   retries: 1,
   retryDelay: "5m",
   triggerRule: "all_done",
@@ -62,4 +63,8 @@ export const misspelt = () => {
   kubernetesPod("cmds", { image: "x", cmds: "python" });
   // @ts-expect-error a misspelt option
   kubernetesPod("option", { image: "x", skipOnExitCode: [1] });
+  // @ts-expect-error a list of clusters
+  kubernetesPod("clusters", { image: "x", cluster: ["gpu"] });
+  // @ts-expect-error a cluster for a worker's task
+  task("worker", { cluster: "gpu" }, () => 1);
 };

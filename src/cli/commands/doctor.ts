@@ -4,6 +4,7 @@ import { messageOf } from "../../core/errors.ts";
 import { type Clock, systemClock } from "../../lifecycle/clock.ts";
 import { createLogger, type Logger } from "../../lifecycle/log.ts";
 import { chooseCluster, chooseNamespaces } from "../compose-executor.ts";
+import { type ClusterEntry, readClusters } from "../clusters-file.ts";
 import type { Configuration, Environment } from "../configuration.ts";
 import { checkApi } from "../doctor/check-api.ts";
 import { checkPodSettings, checkSettings } from "../doctor/check-configuration.ts";
@@ -27,6 +28,7 @@ export async function runDoctor(options: DoctorOptions, print: (text: string) =>
     checkDatabase(configuration.WINDLASS_DATABASE_URL, clock, log),
     checkApi(configuration.WINDLASS_API_URL),
     checkExecutor(configuration, options.environment, clock, log),
+    checkClusters(configuration, clock, log),
   ]);
   const checks = [settings, ...groups].flat(2);
   if (options.output === "json") print(JSON.stringify(checks, null, 2));
@@ -48,10 +50,37 @@ async function checkExecutor(
       try {
         const cluster = chooseCluster(configuration, environment);
         const namespaces = await chooseNamespaces(configuration);
-        return [...settings, ...(await checkKubernetes(cluster, namespaces, clock, log))];
+        const named = {
+          credentials: "WINDLASS_KUBECONFIG or of the service account",
+          namespaces: "WINDLASS_NAMESPACES",
+        };
+        const target = { check: "kubernetes", cluster, namespaces, settings: named };
+        return [...settings, ...(await checkKubernetes(target, clock, log))];
       } catch (error) {
         return [...settings, problem("kubernetes", messageOf(error), "then run this again")];
       }
     }
   }
+}
+
+/** Those of WINDLASS_CLUSTERS. */
+async function checkClusters(configuration: Configuration, clock: Clock, log: Logger): Promise<Check[]> {
+  const { WINDLASS_CLUSTERS: file, WINDLASS_EXECUTOR: executor } = configuration;
+  let clusters: ClusterEntry[];
+  try {
+    clusters = await readClusters(file);
+  } catch (error) {
+    return [problem("configuration/clusters", messageOf(error), "correct the file or its path")];
+  }
+  const checks = clusters.map(async ({ name, kubeconfigPath, context, namespaces, apiUrl }): Promise<Check[]> => {
+    const check = `cluster/${name}`;
+    const cluster = { kubeconfigPath, ...(context === undefined ? {} : { context }) };
+    const settings = { credentials: kubeconfigPath, namespaces: `the namespaces of "${name}" in ${file ?? ""}` };
+    const found = await checkKubernetes({ check, cluster, namespaces, settings }, clock, log);
+    if (apiUrl === null) return found;
+    return [...found, await checkApi(apiUrl, `${check}/api`, `the apiUrl of "${name}" in ${file ?? ""}`)];
+  });
+  // Of the Kubernetes executor they are checked already.
+  const settings = executor === "local" && clusters.length > 0 ? await checkPodSettings(configuration) : [];
+  return [...settings, ...(await Promise.all(checks)).flat()];
 }

@@ -5,19 +5,24 @@ import { describeFault, ok, problem, warning } from "./check.ts";
 
 const DEADLINE_MS = 10_000;
 
-export async function checkApi(address: string | undefined): Promise<Check> {
+/** @param setting which holds the address */
+export async function checkApi(
+  address: string | undefined,
+  check = "api",
+  setting = "WINDLASS_API_URL",
+): Promise<Check> {
   if (address === undefined) {
     const advice = "set it to check the API: the scheduler needs it, to tell workers where to report";
-    return warning("api", "WINDLASS_API_URL is not set", advice);
+    return warning(check, `${setting} is not set`, advice);
   }
   const url = `${address.replace(/\/+$/, "")}/livez`;
-  const advice = "check WINDLASS_API_URL, and that the API runs and may be reached from here";
+  const advice = `check ${setting}, and that the API runs and may be reached from here`;
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(DEADLINE_MS) });
     await answer.body?.cancel();
-    if (answer.ok) return ok("api", `${address} answers`);
-    return problem("api", `GET ${url} answers ${answer.status}`, advice);
+    if (answer.ok) return ok(check, `${address} answers`);
+    return problem(check, `GET ${url} answers ${answer.status}`, advice);
   } catch (error) {
-    return problem("api", `GET ${url} got no answer: ${describeFault(error)}`, advice);
+    return problem(check, `GET ${url} got no answer: ${describeFault(error)}`, advice);
   }
 }

@@ -1,4 +1,4 @@
-// The cluster that task pods run in: that its API server answers, its clock, and in each namespace of tasks the permissions
+// A cluster that task pods run in: that its API server answers, its clock, and in each namespace of tasks the permissions
 // that the executor needs and the Pod Security level. Changes nothing.
 
 import type { KubernetesHttp } from "../../kubernetes/http.ts";
@@ -14,12 +14,18 @@ import { type Check, describeFault, judgeClock, ok, problem } from "./check.ts";
 
 const MAX_CONNECTIONS = 4;
 
-export async function checkKubernetes(
-  cluster: InClusterOptions | KubeconfigOptions,
-  namespaces: readonly string[],
-  clock: Clock,
-  log: Logger,
-): Promise<Check[]> {
+/** Where to look, and how what was found is named. */
+export interface ClusterToCheck {
+  /** Begins the names of its checks: `kubernetes`, or `cluster/gpu`. */
+  check: string;
+  cluster: InClusterOptions | KubeconfigOptions;
+  namespaces: readonly string[];
+  /** The setting that names its credentials, and the one that names its namespaces. */
+  settings: { credentials: string; namespaces: string };
+}
+
+export async function checkKubernetes(target: ClusterToCheck, clock: Clock, log: Logger): Promise<Check[]> {
+  const { check, cluster, namespaces } = target;
   const seen: { time: Date | null } = { time: null };
   const http = createKubernetesHttp({
     credentials:
@@ -39,33 +45,37 @@ export async function checkKubernetes(
     const before = clock.now();
     await readVersion();
     const after = clock.now();
-    const checks = [ok("kubernetes", `the API server ${server} answers, Kubernetes ${version}`)];
+    const checks = [ok(check, `the API server ${server} answers, Kubernetes ${version}`)];
     if (seen.time !== null) {
       const reading = { other: seen.time, precisionMs: 1_000, before, after };
-      checks.push(judgeClock("kubernetes/clock", "the API server's clock", reading));
+      checks.push(judgeClock(`${check}/clock`, "the API server's clock", reading));
     }
-    const perNamespace = await Promise.all(namespaces.map((namespace) => checkNamespace(http, namespace)));
+    const perNamespace = await Promise.all(namespaces.map((namespace) => checkNamespace(http, target, namespace)));
     return [...checks, ...perNamespace.flat()];
   } catch (error) {
-    const advice = "check the cluster's address and the credentials, in WINDLASS_KUBECONFIG or of the service account";
-    return [problem("kubernetes", `the API server cannot be used: ${describeFault(error)}`, advice)];
+    const advice = `check the cluster's address and the credentials, in ${target.settings.credentials}`;
+    return [problem(check, `the API server cannot be used: ${describeFault(error)}`, advice)];
   } finally {
     await http.close();
   }
 }
 
-async function checkNamespace(http: KubernetesHttp, namespace: string): Promise<Check[]> {
-  const name = `kubernetes/${namespace}`;
+async function checkNamespace(http: KubernetesHttp, target: ClusterToCheck, namespace: string): Promise<Check[]> {
+  const name = `${target.check}/${namespace}`;
   try {
     const [view, missing] = await Promise.all([
       readNamespace(http, namespace),
       findMissingPermissions(http, namespace),
     ]);
-    const permissions = judgePermissions(namespace, missing);
+    const permissions = judgePermissions(name, namespace, missing);
     switch (view.kind) {
       case "missing":
         return [
-          problem(name, `the namespace "${namespace}" does not exist`, "create it, or correct WINDLASS_NAMESPACES"),
+          problem(
+            name,
+            `the namespace "${namespace}" does not exist`,
+            `create it, or correct ${target.settings.namespaces}`,
+          ),
         ];
       case "hidden":
         return [permissions, ok(`${name}/security`, "the Pod Security level may not be read with these credentials")];
@@ -79,8 +89,8 @@ async function checkNamespace(http: KubernetesHttp, namespace: string): Promise<
   }
 }
 
-export function judgePermissions(namespace: string, missing: readonly Permission[]): Check {
-  const check = `kubernetes/${namespace}/permissions`;
+function judgePermissions(name: string, namespace: string, missing: readonly Permission[]): Check {
+  const check = `${name}/permissions`;
   if (missing.length === 0) return ok(check, "all that the executor needs is allowed");
   const { message, advice } = describeMissing(namespace, missing);
   return problem(check, message, advice);

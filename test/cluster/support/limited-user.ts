@@ -16,9 +16,9 @@ export interface LimitedUser {
 
 const ACCOUNT = "outside";
 
-export async function createLimitedUser(namespace: string): Promise<LimitedUser> {
-  await kubectl(namespace, "create", "serviceaccount", ACCOUNT);
-  const token = (await kubectl(namespace, "create", "token", ACCOUNT)).trim();
+/** Signs in as a service account that exists. */
+export async function writeKubeconfig(namespace: string, account: string): Promise<Omit<LimitedUser, "grant">> {
+  const token = (await kubectl(namespace, "create", "token", account)).trim();
   const config = JSON.parse(
     await mustRun("kubectl", ["config", "view", "--minify", "--flatten", "--output", "json"]),
   ) as Record<string, unknown> & { users: { name: string }[] };
@@ -26,8 +26,13 @@ export async function createLimitedUser(namespace: string): Promise<LimitedUser>
   const folder = mkdtempSync(join(tmpdir(), "windlass-kubeconfig-"));
   const kubeconfig = join(folder, "config");
   writeFileSync(kubeconfig, JSON.stringify({ ...config, users }), { mode: 0o600 });
+  return { kubeconfig, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+export async function createLimitedUser(namespace: string): Promise<LimitedUser> {
+  await kubectl(namespace, "create", "serviceaccount", ACCOUNT);
   return {
-    kubeconfig,
+    ...(await writeKubeconfig(namespace, ACCOUNT)),
     grant: async () => {
       const rules = NEEDED_PERMISSIONS.map(({ verb, resource }) => ({
         apiGroups: [""],
@@ -44,6 +49,5 @@ export async function createLimitedUser(namespace: string): Promise<LimitedUser>
       const binding = ["create", "rolebinding", "windlass-tasks", "--role=windlass-tasks"];
       await kubectl(namespace, ...binding, `--serviceaccount=${namespace}:${ACCOUNT}`);
     },
-    remove: () => rmSync(folder, { recursive: true }),
   };
 }
