@@ -1,20 +1,12 @@
 // Lets the output of processes that a task starts with "inherit" reach its log. They write past JavaScript, so in place of this
 // process's own stdout and stderr they get named pipes, made for the first of them, whose other ends the supervisor thread reads
-// (child-output.ts), also while this thread waits for such a process. Pipes, because /dev/stderr cannot be opened on the sockets
-// that node:child_process makes of "pipe".
+// (child-output.ts), also while this thread waits for such a process.
 
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { messageOf } from "../core/errors.ts";
+import { closePair, makePipes, type OutputPair } from "./named-pipes.ts";
 
 type ChildProcessModule = typeof import("node:child_process");
 type AnyFunction = (...args: unknown[]) => unknown;
-
-/** Descriptors. */
-export interface OutputPair {
-  stdout: number;
-  stderr: number;
-}
 
 export interface ChildPipes {
   /** This process has no more use for them; its children may. */
@@ -24,8 +16,6 @@ export interface ChildPipes {
 const STARTERS = ["spawn", "fork", "spawnSync", "execSync", "execFileSync"] as const;
 /** They return when the process has ended. */
 const WAITING: ReadonlySet<string> = new Set(["spawnSync", "execSync", "execFileSync"]);
-/** The second for pods whose own file system cannot be written to. */
-const PLACES = [tmpdir(), "/dev/shm"];
 
 interface Handlers {
   onOpen(readable: OutputPair): void;
@@ -85,38 +75,11 @@ export function pipeChildren({ onOpen, onFault, catchUp }: Handlers): ChildPipes
   return {
     close: () => {
       if (pipes === null) return;
-      closeSync(pipes.stdout);
-      closeSync(pipes.stderr);
+      closePair(pipes);
       pipes = null;
       isBroken = true;
     },
   };
-}
-
-/** Errors: what the system says about the last place that was tried. */
-function makePipes(run: ChildProcessModule["execFileSync"]): { readable: OutputPair; writable: OutputPair } {
-  let fault: unknown;
-  for (const place of PLACES) {
-    try {
-      const folder = mkdtempSync(`${place}/windlass-output-`);
-      try {
-        const paths = { stdout: `${folder}/stdout`, stderr: `${folder}/stderr` };
-        run("mkfifo", ["-m", "600", paths.stdout, paths.stderr], { stdio: "ignore" });
-        // These first: the other ends cannot be opened before someone reads.
-        const readable = openBoth(paths, constants.O_RDONLY | constants.O_NONBLOCK);
-        return { readable, writable: openBoth(paths, constants.O_WRONLY) };
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
-    } catch (error) {
-      fault = error;
-    }
-  }
-  throw fault;
-}
-
-function openBoth(paths: { stdout: string; stderr: string }, flags: number): OutputPair {
-  return { stdout: openSync(paths.stdout, flags), stderr: openSync(paths.stderr, flags) };
 }
 
 function pipeArguments(name: (typeof STARTERS)[number], args: unknown[], open: () => OutputPair | null): unknown[] {

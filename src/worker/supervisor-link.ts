@@ -4,7 +4,7 @@
 import { Worker } from "node:worker_threads";
 import type { FinishRequest } from "../contract/execution.ts";
 import type { LogLevel } from "./capture-output.ts";
-import type { OutputPair } from "./child-pipes.ts";
+import type { OutputPair } from "./named-pipes.ts";
 import type { UnnumberedLine } from "./ship-logs.ts";
 
 /**
