@@ -81,6 +81,27 @@ test("much output arrives whole, and masked", async () => {
   expect(stdout.length).toBe(1_288_895 + "hunter22\n".length);
 });
 
+test("a process does not wait for an API that takes no lines, and the log says what is missing", async () => {
+  await using server = await startExecutionServer();
+  server.intercept = (action) => (action === "logs" ? 503 : null);
+  const attempt = server.serve({
+    run: `require("child_process").execSync("seq 1 400000", { stdio: "inherit" }); console.log("it has ended");`,
+  });
+  const { child, ended } = startWorker(worker.file, server, attempt);
+  await new Promise<void>((resolve) =>
+    child.stdout?.on("data", (text: string) => text.includes("it has ended") && resolve()),
+  );
+  server.intercept = () => null;
+  await ended;
+  const lines = attempt.lines.map(({ event }) => event);
+  expect(lines.slice(0, 2)).toEqual(["1", "2"]);
+  expect(lines.slice(-2)).toEqual([
+    "it has ended",
+    expect.stringMatching(/^\[windlass\] output of processes is missing/),
+  ]);
+  expect(lines.length).toBeLessThan(400_000);
+}, 60_000);
+
 test("output that is asked for otherwise stays with who asks for it", async () => {
   const { lines, report } = await run(`
     const { promisify } = require("util");

@@ -62,9 +62,11 @@ export function createChildOutput(
       const socket = new Socket({ fd, readable: true, writable: false });
       let copying = Promise.resolve();
       socket.on("data", (chunk: Buffer) => {
-        if (hasRoom()) {
+        if (!isDropping || hasRoom()) {
           endDrop();
           splitter.write(decoder.write(chunk));
+        } else {
+          splitter.flush();
         }
         uncopied += chunk.length;
         copying = copying.then(() => copyTo(copy, chunk, clock)).then(() => void (uncopied -= chunk.length));
