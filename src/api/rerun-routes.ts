@@ -3,6 +3,7 @@
 import { dagRunPath } from "../contract/rest-dag-runs.ts";
 import { rerunAnswer, rerunRequest } from "../contract/rest-interventions.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
+import { isTakenMap } from "../core/plan-rerun.ts";
 import { rerun } from "../store/rerun.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { requireDag } from "./dag-routes.ts";
@@ -61,7 +62,11 @@ export function addRerunRoutes(app: ApiServer, { db, rules, clock }: ApiOptions)
       return {
         dag_run: body.dry_run ? null : presentRun(await requireDagRun(db, dag_id, newId)),
         version_number: version.version_number,
-        taken_over: plan.taken.map(({ task_id, state }) => ({ task_id, state })),
+        taken_over: plan.taken.map((task) => ({
+          task_id: task.task_id,
+          state: task.state,
+          instances: isTakenMap(task) ? task.instances.length : null,
+        })),
         executed: plan.executed,
       };
     },

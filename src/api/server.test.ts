@@ -1,7 +1,7 @@
-import { createServer } from "node:net";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findFreePort } from "../cli/free-port.ts";
 import { dagsAnswer } from "../contract/rest-dags.ts";
 import {
   healthAnswer,
@@ -208,7 +208,7 @@ test("an unexpected error is hidden from the answer, and in the log with its cau
 });
 
 test("without Postgres: alive, not ready, 503, and health that says so", async () => {
-  const unreachable = await freePort();
+  const unreachable = await findFreePort();
   const db = openDatabase({
     url: `postgres://x@127.0.0.1:${unreachable}/x`,
     poolSize: 1,
@@ -249,7 +249,7 @@ test("readiness fails with 503 when the schema is another release's", async () =
 });
 
 test("a port in use is one clear line, and a stopped service lets go of its port", async () => {
-  const port = await freePort();
+  const port = await findFreePort();
   const make = async () => createApiService({ ...fixture.options, metrics: new Registry(), host: "127.0.0.1", port });
   const first = await make();
   const second = await make();
@@ -266,14 +266,3 @@ test("a port in use is one clear line, and a stopped service lets go of its port
   await third.start();
   await third.stop();
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}

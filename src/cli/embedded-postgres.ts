@@ -7,10 +7,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { failure, messageOf } from "../core/errors.ts";
+import { findFreePort } from "./free-port.ts";
 
 const run = promisify(execFile);
 
@@ -165,18 +165,6 @@ function listSettings(port: number, { durable, maxConnections }: EmbeddedPostgre
     ...(durable ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
   };
   return Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((found, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address ? address.port : 0;
-      probe.close(() => found(port));
-    });
-  });
 }
 
 /** What the server wrote up to the line that says it is ready, or up to its end. Later lines are read and dropped. */

@@ -66,7 +66,7 @@ export const rerunRequest = z
     new_dag_run_id: runId.nullable().default(null),
     /** null: that of the old run. */
     conf: freeObject.nullable().default(null),
-    /** Other results for tasks that are taken over: what the tasks below get as inputs. */
+    /** Other results for tasks that are taken over: what the tasks below get as inputs. Of a map, an array of its successes'. */
     results: z.record(z.string(), freeJson).default({}),
     run_on_latest_version: z.boolean().default(false),
     note: z.string().max(1_000).nullable().default(null),
@@ -79,7 +79,14 @@ export const rerunAnswer = z
     /** null: a preview. */
     dag_run: dagRunAnswer.nullable(),
     version_number: z.int(),
-    taken_over: z.array(z.object({ task_id: z.string(), state: z.enum(["success", "skipped"]) })),
+    taken_over: z.array(
+      z.object({
+        task_id: z.string(),
+        state: z.enum(["success", "skipped"]),
+        /** How many, of a map; null: it is not mapped, or was not expanded. */
+        instances: z.int().nullable(),
+      }),
+    ),
     executed: z.array(z.string()),
   })
   .meta({ id: "Rerun" });

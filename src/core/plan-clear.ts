@@ -1,6 +1,7 @@
 // Clearing: instances lose their state and are executed again when their trigger rules say so, with their tries granted anew.
 // Attempts under way are ended first. A mapped task that is cleared as a whole is expanded again: its instances are removed, and
-// those that its arrays ask for are taken up again. A finished run is queued again; at the newest version, when asked for.
+// those that its arrays ask for are taken up again. A finished run is queued again; at the newest version, when asked for, where a
+// task that has become mapped, or is no longer, begins anew.
 
 import { allowedOnInstance } from "./allowed-actions.ts";
 import type { DagGraph } from "./graph.ts";
@@ -17,6 +18,7 @@ import {
   selectTasks,
   type Spread,
 } from "./intervention.ts";
+import { findReshaped } from "./reshaped-tasks.ts";
 import type { TaskState } from "./states.ts";
 
 export interface ClearRequest extends Spread {
@@ -36,12 +38,17 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
   const graph = move?.graph ?? run.graph;
   const chosen = request.tasks ?? [...graph.tasks.keys()].map((task_id) => ({ task_id, map_index: null }));
   const selection = selectGroups(run, graph, request, selectTasks(graph, chosen, request));
-  const folded = planFolds(run, graph, request, selection);
+  const reshaped = move ? findReshaped(run, graph) : new Set<string>();
+  const folded = planFolds(run, graph, request, selection).difference(reshaped);
   const changes = run.instances.flatMap((instance): InstanceChange[] => {
     if (move && !graph.tasks.has(instance.task_id)) return planRemoval(instance, request.reason);
     // It vanished from an earlier version and is back.
     if (move && instance.state === "removed" && instance.map_index < 0 && !run.graph.tasks.has(instance.task_id)) {
       return [clearOf(instance, graph, request.reason)];
+    }
+    if (reshaped.has(instance.task_id)) {
+      if (isExpanded(instance)) return [removalOf(instance, RESHAPED + request.reason)];
+      return isUntouched(instance) ? [] : [clearOf(instance, graph, request.reason)];
     }
     if (isExpanded(instance) && folded.has(instance.task_id)) return [removalOf(instance, FOLDED + request.reason)];
     const matches =
@@ -63,6 +70,12 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
 }
 
 const FOLDED = "removed until its map is expanded again: ";
+const RESHAPED = "its task is mapped otherwise in the version that the run was moved to: ";
+
+/** Left behind by a map, or not begun. */
+function isUntouched({ map_index, state, attempt }: InstanceSnapshot): boolean {
+  return map_index >= 0 || (state === null && attempt === null);
+}
 
 /** A mapped group waits, and is expanded, as one: all of it is selected with any whole task of it. */
 function selectGroups(run: RunSnapshot, graph: DagGraph, request: ClearRequest, selection: Selection): Selection {

@@ -11,6 +11,7 @@ import { planRerun } from "./plan-rerun.ts";
 import { isFinishedTaskState, type TaskState } from "./states.ts";
 import { cancelledBecause, decideStop, judgeStopped } from "./stop-attempt.ts";
 
+const MAP = { over: [{ name: "item", array: { kind: "value" as const, value: [1, 2] } }] };
 const GRAPH = indexDag(
   dagOf("d", [taskOf("a", [], { retries: 2 }), taskOf("b", ["a"]), taskOf("c", ["b"]), taskOf("side")]),
 );
@@ -193,13 +194,26 @@ describe("running again from a task", () => {
     expect(plan.executed).toEqual(executed);
   });
 
-  it("takes over nothing below what is executed, nor mapped tasks", () => {
-    const mapped = runOf([
-      instanceOf("a", "success", { map_index: 0 }),
-      instanceOf("b", "success"),
-      instanceOf("c", "success"),
+  it("takes maps over with all their instances, and nothing below what is executed", () => {
+    const graph = indexDag(dagOf("d", [taskOf("a", [], { map: MAP }), taskOf("b", ["a"]), taskOf("c", ["b"])]));
+    const a = [1, 0].map((map_index) => instanceOf("a", "success", { map_index }));
+    const left = instanceOf("a", "removed", { map_index: 2 });
+    const run = (...more: InstanceSnapshot[]) => ({ ...runOf([...a, left, ...more]), graph });
+    const success = { state: "success" };
+    expect(planRerun(run(instanceOf("b", "success")), graph, ["c"]).taken).toEqual([
+      {
+        task_id: "a",
+        ...success,
+        instances: [
+          { map_index: 0, source_id: "a0", ...success },
+          { map_index: 1, source_id: "a1", ...success },
+        ],
+      },
+      { task_id: "b", ...success, instances: [{ map_index: -1, source_id: "b-1", ...success }] },
     ]);
-    expect(planRerun(mapped, GRAPH, ["c"]).taken).toEqual([]);
+    const broken = run(instanceOf("b", "success"), instanceOf("a", "failed", { map_index: 3 }));
+    expect(planRerun(broken, graph, ["c"]).taken).toEqual([]);
+    expect(planRerun(run(instanceOf("b", "success")), GRAPH, ["c"]).taken).toEqual([]);
   });
 });
 

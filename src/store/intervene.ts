@@ -141,7 +141,7 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
   const { run, move } = plan;
   const graph = move?.graph ?? run.graph;
   if (move) await moveRunToVersion(tx, run.id, move.version_id);
-  if (move || plan.folded.length > 0) await layOutInstances(tx, run.id, graph);
+  if (move || plan.folded.length > 0) await layOutInstances(tx, run.id, graph, now);
   const locked = {
     id: run.id,
     version_id: move?.version_id ?? run.version_id,

@@ -182,7 +182,7 @@ interface NewInstances {
 }
 
 /** Instances of an earlier expansion are used again; of those that are too many, the others stay removed. */
-async function insertInstances(
+export async function insertInstances(
   tx: Queryable,
   runId: number,
   taskIds: readonly string[],
@@ -200,8 +200,15 @@ async function insertInstances(
   await tx.query({
     name: "expand_instances",
     text: `
-      with unexpanded as (
-        delete from task_instance where run_id = $1 and task_id = any ($2) and map_index = -1 returning *)
+      with attempted as (
+        -- Of a task that was not mapped once: what it did stays readable, beside the instances.
+        update task_instance t set state = 'removed', counted = true, max_tries = t.max_tries - t.try_number,
+          reason = 'removed because its task has become a map', map_index = greatest(cardinality($4::text[]),
+            (select max(o.map_index) + 1 from task_instance o where o.run_id = t.run_id and o.task_id = t.task_id))
+        where run_id = $1 and task_id = any ($2) and map_index = -1 and epoch > 0 returning *),
+      untried as (
+        delete from task_instance where run_id = $1 and task_id = any ($2) and map_index = -1 and epoch = 0 returning *),
+      unexpanded as (select * from attempted union all select * from untried)
       insert into task_instance (run_id, task_id, map_index, state, try_number, max_tries, epoch, infrastructure_failures,
         upstream_total, upstream_success, upstream_failed, upstream_upstream_failed, upstream_skipped, upstream_removed,
         setup_total, setup_success, setup_failed, setup_skipped, counted, scheduled_at, map_positions, rendered_map_index)

@@ -34,6 +34,7 @@ export {
   timeOut,
 } from "./arrangements.ts";
 export { callCallback, type CallCallbackOptions } from "./call-callback.ts";
+export { loadDagFile } from "./load-dag-file.ts";
 export type { TestedAttempt, TestedRun, TestedTask } from "./tested-run.ts";
 
 export interface RunDagOptions<Params extends object = object> {

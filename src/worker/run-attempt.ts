@@ -16,6 +16,7 @@ import { type AssetEmitter, createAssetEmitter } from "./asset-emitter.ts";
 import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
+import { pipeChildren } from "./child-pipes.ts";
 import { encodeResult } from "./encode-result.ts";
 import { type Aborted, judgeThrown, reportExit, reportFault } from "./judge-end.ts";
 import { type AbortCause, startSupervisor, type SupervisorLink } from "./supervisor-link.ts";
@@ -111,6 +112,12 @@ function runTask(
   exit: (code: number) => never,
 ): void {
   const flushOutput = captureOutput(link.sendLine);
+  const children = pipeChildren({
+    onOpen: (readable) => link.send({ kind: "child_output", readable }),
+    onFault: (reason) =>
+      link.sendLine("error", `[windlass] what processes write by "inherit" is not in this log: ${reason}`),
+    catchUp: link.catchUp,
+  });
   let ended = false;
 
   const end = (report: Parameters<SupervisorLink["send"]>[0] & { kind: "end" }) => {
@@ -118,6 +125,7 @@ function runTask(
     ended = true;
     link.hold(true);
     flushOutput();
+    children.close();
     link.closeLines();
     link.send(report);
   };

@@ -156,3 +156,9 @@ test("what it leaves in the background does not hold the task up", async () => {
   expect(report).toEqual({ state: "success", result: "done" });
   expect(isRunning(pid)).toBe(false);
 });
+
+test("a command may open our streams anew, as /dev/stdout and /dev/stderr", async () => {
+  const { lines, report } = await run({ command: "echo out > /dev/stdout; echo err > /dev/stderr; echo $?" });
+  expect(lines.toSorted()).toEqual(["error err", "info 0", "info out"]);
+  expect(report).toEqual({ state: "success", result: "0" });
+});

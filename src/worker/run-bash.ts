@@ -1,14 +1,18 @@
 // Runs a task's shell command. What it writes goes through this process's stdout and stderr, and so into the task's log line
 // by line. It has a process group of its own, which ends with the task: nothing that it started outlives it.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import { once } from "node:events";
 import { constants } from "node:os";
 import { StringDecoder } from "node:string_decoder";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Json } from "../core/json.ts";
 import type { BashOperator } from "../core/operator.ts";
 import { SKIP } from "../sdk/compiled.ts";
 import { EXIT_CODE } from "./judge-end.ts";
+import { closePair, makePipes } from "./named-pipes.ts";
 import { createLineSplitter } from "./split-lines.ts";
 
 /** Of the 10 s that a task has after its AbortSignal. */
@@ -28,7 +32,7 @@ export async function runBash(
 ): Promise<string | null> {
   signal.throwIfAborted();
   const env = envs.reduce<NodeJS.ProcessEnv>(mergeEnv, { ...environment, ...operator.env });
-  const child = await startShell(operator.command, env);
+  const { child, stdout, stderr } = await startShell(operator.command, env);
   const killGroup = (name: NodeJS.Signals) => signalGroup(child, name);
   const onExit = () => killGroup("SIGKILL");
   let hardKill: NodeJS.Timeout | undefined;
@@ -38,9 +42,9 @@ export async function runBash(
   };
   process.on("exit", onExit);
   signal.addEventListener("abort", onAbort);
-  const lastLine = forward(child);
+  const lastLine = forward(stdout, stderr);
   try {
-    const { code, name } = await waitForEnd(child);
+    const { code, name } = await waitForEnd(child, [stdout, stderr]);
     killGroup("SIGKILL");
     signal.throwIfAborted();
     if (code === 0) return lastLine();
@@ -67,7 +71,13 @@ function mergeEnv(base: NodeJS.ProcessEnv, given: unknown): NodeJS.ProcessEnv {
   return env;
 }
 
-async function startShell(command: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+interface Shell {
+  child: ChildProcess;
+  stdout: Readable;
+  stderr: Readable;
+}
+
+async function startShell(command: string, env: NodeJS.ProcessEnv): Promise<Shell> {
   try {
     return await startIn("bash", command, env);
   } catch (error) {
@@ -77,12 +87,31 @@ async function startShell(command: string, env: NodeJS.ProcessEnv): Promise<Chil
   }
 }
 
-function startIn(shell: string, command: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = spawn(shell, ["-c", command], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("spawn", () => resolve(child));
-  });
+async function startIn(shell: string, command: string, env: NodeJS.ProcessEnv): Promise<Shell> {
+  const pipes = tryPipes();
+  const { stdout, stderr } = pipes?.writable ?? { stdout: "pipe" as const, stderr: "pipe" as const };
+  const child = spawn(shell, ["-c", command], { env, detached: true, stdio: ["ignore", stdout, stderr] });
+  const read = (name: "stdout" | "stderr") =>
+    pipes ? new Socket({ fd: pipes.readable[name], readable: true, writable: false }) : (child[name] as Readable);
+  const streams = { stdout: read("stdout"), stderr: read("stderr") };
+  if (pipes) closePair(pipes.writable);
+  try {
+    await once(child, "spawn");
+  } catch (error) {
+    streams.stdout.destroy();
+    streams.stderr.destroy();
+    throw error;
+  }
+  return { child, ...streams };
+}
+
+/** null: this image or pod allows none, so that only /dev/stdout and /dev/stderr cannot be opened. */
+function tryPipes(): ReturnType<typeof makePipes> | null {
+  try {
+    return makePipes(execFileSync);
+  } catch {
+    return null;
+  }
 }
 
 function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
@@ -95,34 +124,33 @@ function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
 }
 
 /** Copies its output to ours; the returned function gives the last line of stdout. */
-function forward(child: ChildProcess): () => string | null {
+function forward(stdout: Readable, stderr: Readable): () => string | null {
   let last: string | null = null;
   const splitter = createLineSplitter((line) => {
     if (line.trim() !== "") last = line;
   });
   const decoder = new StringDecoder("utf8");
-  const stdout = child.stdout as Readable;
   stdout.on("data", (chunk: Buffer) => {
     splitter.write(decoder.write(chunk));
     process.stdout.write(chunk);
   });
-  (child.stderr as Readable).on("data", (chunk: Buffer) => process.stderr.write(chunk));
+  stderr.on("data", (chunk: Buffer) => process.stderr.write(chunk));
   return () => {
     splitter.flush();
     return last;
   };
 }
 
-function waitForEnd(child: ChildProcess): Promise<{ code: number | null; name: NodeJS.Signals | null }> {
-  return new Promise((resolve) => {
-    child.once("exit", (code, name) => {
-      const drained = setTimeout(() => resolve({ code, name }), DRAIN_MS);
-      child.once("close", () => {
-        clearTimeout(drained);
-        resolve({ code, name });
-      });
-    });
-  });
+async function waitForEnd(
+  child: ChildProcess,
+  outputs: readonly Readable[],
+): Promise<{ code: number | null; name: NodeJS.Signals | null }> {
+  const drained = Promise.all(outputs.map((output) => new Promise<void>((resolve) => output.once("close", resolve))));
+  await new Promise((resolve) => child.once("exit", resolve));
+  const limit = new AbortController();
+  await Promise.race([drained, delay(DRAIN_MS, undefined, { signal: limit.signal }).catch(() => {})]);
+  limit.abort();
+  return { code: child.exitCode, name: child.signalCode };
 }
 
 function describeEnd(operator: BashOperator, code: number | null, name: NodeJS.Signals | null): Error {

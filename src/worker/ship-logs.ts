@@ -5,8 +5,11 @@ import type { LogLine } from "../contract/execution.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CallApi } from "./call-api.ts";
 
+export type UnnumberedLine = Omit<LogLine, "seq">;
+
 export interface LogShipper {
-  add(line: LogLine): void;
+  /** @param onShipped once the API has taken it, or refused it for good */
+  add(line: UnnumberedLine, onShipped: () => void): void;
   /** Ships what is left at once; returns the number of lines that did not get through within `limitMs`. */
   flush(limitMs: number): Promise<number>;
 }
@@ -15,7 +18,6 @@ export interface LogShipperOptions {
   callApi: CallApi;
   token: () => string;
   clock: Clock;
-  onShipped: (line: LogLine) => void;
   onStale: (detail: string) => void;
 }
 
@@ -24,28 +26,29 @@ const MAX_BATCH_BYTES = 512 * 1024;
 // Lines wait this long for company, so that a chatty task makes four calls a second and not thousands.
 const LINGER_MS = 250;
 
-export function createLogShipper({ callApi, token, clock, onShipped, onStale }: LogShipperOptions): LogShipper {
-  let queue: LogLine[] = [];
+export function createLogShipper({ callApi, token, clock, onStale }: LogShipperOptions): LogShipper {
+  let queue: { line: LogLine; onShipped: () => void }[] = [];
+  let seq = 0;
   let shipping: Promise<void> | null = null;
   let flushing = false;
   let closed = false;
   let hurry = new AbortController();
   const abandon = new AbortController();
 
-  const takeBatch = (): { lines: LogLine[]; body: string } => {
+  const takeBatch = () => {
     const texts: string[] = [];
     let bytes = 0;
-    for (const line of queue) {
+    for (const { line } of queue) {
       const text = JSON.stringify(line);
       bytes += Buffer.byteLength(text) + 1;
       if (texts.length > 0 && (bytes > MAX_BATCH_BYTES || texts.length >= MAX_BATCH_LINES)) break;
       texts.push(text);
     }
-    return { lines: queue.slice(0, texts.length), body: `{"lines":[${texts.join(",")}]}` };
+    return { batch: queue.slice(0, texts.length), body: `{"lines":[${texts.join(",")}]}` };
   };
 
   const shipBatch = async (): Promise<void> => {
-    const { lines, body } = takeBatch();
+    const { batch, body } = takeBatch();
     const answer = await callApi({
       method: "POST",
       action: "logs",
@@ -54,23 +57,25 @@ export function createLogShipper({ callApi, token, clock, onShipped, onStale }: 
       deadline: Infinity,
       signal: abandon.signal,
     });
-    const [first] = lines;
+    const [first] = batch;
     switch (answer.kind) {
       case "ok":
-        queue = queue.slice(lines.length);
-        lines.forEach(onShipped);
+        queue = queue.slice(batch.length);
+        for (const { onShipped } of batch) onShipped();
         return;
       case "stale":
         closed = true;
         onStale(answer.detail);
         return;
       case "refused": {
-        queue = queue.slice(lines.length);
-        lines.forEach(onShipped);
-        const event = `[windlass] ${lines.length} log lines are missing here: the API refused them: ${answer.detail}`;
+        queue = queue.slice(batch.length);
+        for (const { onShipped } of batch) onShipped();
+        const event = `[windlass] ${batch.length} log lines are missing here: the API refused them: ${answer.detail}`;
         // One line of our own is not worth a second try.
-        if (first && !first.event.startsWith("[windlass]"))
-          queue.unshift({ ...first, level: "error", event: event.slice(0, 4_096) });
+        if (first && !first.line.event.startsWith("[windlass]")) {
+          const line: LogLine = { ...first.line, level: "error", event: event.slice(0, 4_096) };
+          queue.unshift({ line, onShipped: () => {} });
+        }
         return;
       }
       case "away":
@@ -88,8 +93,11 @@ export function createLogShipper({ callApi, token, clock, onShipped, onStale }: 
   };
 
   return {
-    add: (line) => {
-      queue.push(line);
+    add: (line, onShipped) => {
+      // Postgres cannot hold NUL in text, nor can UTF-8 hold half a surrogate pair.
+      const event = line.event.replaceAll("\0", "\u2400").toWellFormed();
+      queue.push({ line: { seq, ...line, event }, onShipped });
+      seq += 1;
       if (queue.length === MAX_BATCH_LINES) {
         hurry.abort();
         hurry = new AbortController();

@@ -11,11 +11,13 @@ import { GAVE_UP } from "../core/last-words.ts";
 import { createMask } from "../core/mask-secrets.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { createApiCaller } from "./call-api.ts";
+import type { LogLevel } from "./capture-output.ts";
+import { createChildOutput } from "./child-output.ts";
 import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
 import { readMemoryPeak } from "./memory-peak.ts";
 import { maskReport } from "./mask-report.ts";
-import { createLogShipper } from "./ship-logs.ts";
+import { createLogShipper, type UnnumberedLine } from "./ship-logs.ts";
 import {
   type AbortCause,
   CELL,
@@ -36,6 +38,8 @@ const EXIT_GRACE_MS = 5_000;
 /** A worker that may have been replaced already has no time for them. */
 const FENCED_EXIT_MS = 500;
 const FLUSH_MS = 5_000;
+/** For what the task's processes have written and nobody has read yet. */
+const DRAIN_MS = 1_000;
 // setTimeout fires at once above it: 24.8 days.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -57,12 +61,22 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     callApi,
     token: () => token,
     clock,
-    onShipped: (line) => {
-      Atomics.add(cells, CELL.shipped, weighLine(line));
-      Atomics.notify(cells, CELL.shipped);
-    },
     onStale: (detail) => leaveStale(detail),
   });
+
+  const addLine = (line: UnnumberedLine, onShipped: () => void) =>
+    logs.add({ ...line, event: mask(line.event) }, onShipped);
+
+  const addOwnLine = (line: UnnumberedLine) =>
+    addLine(line, () => {
+      Atomics.add(cells, CELL.shipped, weighLine(line));
+      Atomics.notify(cells, CELL.shipped);
+    });
+
+  const children = createChildOutput(
+    (level: LogLevel, event, onShipped) => addLine({ timestamp: clock.now().toISOString(), level, event }, onShipped),
+    clock,
+  );
 
   const measureMemory = () => {
     const peak = wantsMemoryPeak ? readMemoryPeak() : null;
@@ -106,6 +120,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
   const end = async (report: FinishRequest | null, exitCode: number, graceMs: number) => {
     if (ending || over) return;
     ending = true;
+    await children.drain(DRAIN_MS);
     const unshipped = await logs.flush(FLUSH_MS);
     if (unshipped > 0) say(`${unshipped} log lines could not be shipped within ${FLUSH_MS / 1000} s`);
     leave(report === null ? exitCode : await sendReport(report), graceMs);
@@ -210,7 +225,20 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
       case "begin":
         return begin(message);
       case "line":
-        return logs.add({ ...message.line, event: mask(message.line.event) });
+        // After what a process has written before: that is read in this turn of the loop.
+        if (children.isRead()) setImmediate(addOwnLine, message.line);
+        else addOwnLine(message.line);
+        return;
+      case "catch_up":
+        setImmediate(() => {
+          Atomics.add(cells, CELL.read, 1);
+          Atomics.notify(cells, CELL.read);
+        });
+        return;
+      case "child_output":
+        children.read(message.readable.stdout, 1, "info");
+        children.read(message.readable.stderr, 2, "error");
+        return;
       case "aborted":
         acknowledged = true;
         return;

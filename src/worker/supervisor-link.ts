@@ -1,12 +1,17 @@
 // What the main thread, which runs user code, and the supervisor thread say to each other, and the main thread's end of it.
-// Two cells of shared memory serve the moments when the main thread cannot take messages because user code blocks it.
+// Cells of shared memory serve the moments when the main thread cannot take messages because user code blocks it.
 
 import { Worker } from "node:worker_threads";
-import type { FinishRequest, LogLine } from "../contract/execution.ts";
+import type { FinishRequest } from "../contract/execution.ts";
 import type { LogLevel } from "./capture-output.ts";
+import type { OutputPair } from "./named-pipes.ts";
+import type { UnnumberedLine } from "./ship-logs.ts";
 
-/** Index of the cells: the exit code plus one once the attempt is over; how many characters of log were taken, modulo 2^32. */
-export const CELL = { over: 0, shipped: 1 } as const;
+/**
+ * Index of the cells: the exit code plus one once the attempt is over; how many characters of log were taken, modulo 2^32; how
+ * often the supervisor had read all that was written.
+ */
+export const CELL = { over: 0, shipped: 1, read: 2 } as const;
 
 export interface SupervisorData {
   cells: Int32Array<SharedArrayBuffer>;
@@ -30,7 +35,11 @@ export type ToSupervisor =
       masked: readonly string[];
       wantsMemoryPeak: boolean;
     }
-  | { kind: "line"; line: LogLine }
+  | { kind: "line"; line: UnnumberedLine }
+  /** Descriptors of this process from which the output of its children is read. */
+  | { kind: "child_output"; readable: OutputPair }
+  /** Asks to be told when what was written before has been read. */
+  | { kind: "catch_up" }
   /** The main thread has told the task to stop, so it is not blocked. */
   | { kind: "aborted" }
   /** The task's end. A null report leaves without one. */
@@ -49,20 +58,24 @@ export interface SupervisorLink {
   closeLines(): void;
   /** Blocks this thread until the supervisor has reported; returns the exit code. */
   waitUntilOver(): number;
+  /** Blocks this thread until the supervisor has taken all lines of it and of its children so far: they stand in their order. */
+  catchUp(): void;
   /** While user code runs nothing of ours keeps the process alive, so that a task which waits for nothing is noticed. */
   hold(alive: boolean): void;
 }
 
 // Lines under way to the API; beyond it writing blocks, as on a full pipe.
-const MAX_UNSHIPPED_CHARS = 8 * 1024 * 1024;
+export const MAX_UNSHIPPED_CHARS = 8 * 1024 * 1024;
 const LINE_OVERHEAD_CHARS = 64;
 /** How long a write may block without any progress before lines are dropped. */
-const LONGEST_STALL_MS = 2_000;
+export const LONGEST_STALL_MS = 2_000;
 // The supervisor's own limits are far below; only its death could exceed it.
 const LONGEST_REPORT_MS = 600_000;
+/** Order is not worth more. */
+const LONGEST_CATCH_UP_MS = 500;
 
-export function weighLine(line: LogLine): number {
-  return line.event.length + LINE_OVERHEAD_CHARS;
+export function weighLine({ event }: Pick<UnnumberedLine, "event">): number {
+  return event.length + LINE_OVERHEAD_CHARS;
 }
 
 export function startSupervisor(
@@ -71,7 +84,7 @@ export function startSupervisor(
   attemptId: string,
   handlers: { onMessage: (message: FromSupervisor) => void; onDeath: (error: unknown) => void },
 ): SupervisorLink {
-  const cells = new Int32Array(new SharedArrayBuffer(8));
+  const cells = new Int32Array(new SharedArrayBuffer(12));
   const data: SupervisorData = { cells, address, attemptId };
   const thread = new Worker(entry, { workerData: data, execArgv: [], env: {} });
   thread.on("message", handlers.onMessage);
@@ -82,6 +95,11 @@ export function startSupervisor(
     send,
     ...createLineSender(cells, send),
     hold: (alive) => (alive ? thread.ref() : thread.unref()),
+    catchUp: () => {
+      const before = Atomics.load(cells, CELL.read);
+      send({ kind: "catch_up" });
+      Atomics.wait(cells, CELL.read, before, LONGEST_CATCH_UP_MS);
+    },
     waitUntilOver: () => {
       Atomics.wait(cells, CELL.over, 0, LONGEST_REPORT_MS);
       return Atomics.load(cells, CELL.over) - 1;
@@ -93,17 +111,13 @@ function createLineSender(
   cells: Int32Array<SharedArrayBuffer>,
   send: (message: ToSupervisor) => void,
 ): Pick<SupervisorLink, "sendLine" | "closeLines"> {
-  let seq = 0;
   let sent = 0;
   let dropped = 0;
 
   const unshipped = () => (sent - Atomics.load(cells, CELL.shipped)) | 0;
 
   const post = (level: LogLevel, event: string) => {
-    // Postgres cannot hold NUL in text, nor can UTF-8 hold half a surrogate pair.
-    const clean = event.replaceAll("\0", "\u2400").toWellFormed();
-    const line: LogLine = { seq, timestamp: new Date().toISOString(), level, event: clean };
-    seq += 1;
+    const line: UnnumberedLine = { timestamp: new Date().toISOString(), level, event };
     sent = (sent + weighLine(line)) | 0;
     send({ kind: "line", line });
   };

@@ -1,10 +1,10 @@
 // What people type to change runs, as processes, against the product on one machine: nothing between is left out.
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { findFreePort } from "../../src/cli/free-port.ts";
 import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { changesAnswer } from "../../src/contract/rest-interventions.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
@@ -68,16 +68,6 @@ afterAll(async () => {
   await running.stop();
   await Promise.all([folder, dags].map((path) => rm(path, { recursive: true, force: true })));
 });
-
-function findFreePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => found(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
 
 const windlass = (...args: string[]) => runCommand("env", [...vars(), WINDLASS, ...args]);
 const vars = () => Object.entries(environment).map(([name, value]) => `${name}=${value}`);

@@ -1,10 +1,10 @@
 // Branches, commands, waits and callbacks in the product as a user has it: `bin/windlass standalone` with the local executor.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { findFreePort } from "../../src/cli/free-port.ts";
 import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { explanationAnswer } from "../../src/contract/rest-explain.ts";
 import { resultAnswer, taskInstanceAnswer } from "../../src/contract/rest-task-instances.ts";
@@ -14,6 +14,7 @@ import { type Process, startProcess } from "../cluster/support/processes.ts";
 import { listTasks, readLog, triggerRun, waitForDag, waitForRun } from "../cluster/support/runs.ts";
 
 const DAGS = `
+import { execSync } from "node:child_process";
 import { approval, bash, branch, dag, empty, sensor, shortCircuit, task, triggerDag, waitFor, waitForEvent } from "windlass";
 import * as z from "zod";
 
@@ -29,7 +30,11 @@ const report = task("report", ({ id, option, seen }: { id: string; option: strin
 const fails = task("fails", { onFailure: ({ reason }) => { if (!reason?.includes("on purpose")) throw new Error("told wrong"); } }, () => {
   throw new Error("on purpose");
 });
-const tidy = task("tidy", { triggerRule: "all_done" }, () => null);
+const tidy = task("tidy", { triggerRule: "all_done" }, () => {
+  console.log("begin");
+  execSync("echo tidying; echo done", { stdio: "inherit" });
+  console.log("end");
+});
 
 export const main = dag("operators", { params: z.object({ url: z.string() }), onSuccess: () => {} }, ({ params }) => {
   const wrong = empty("wrong")();
@@ -73,16 +78,6 @@ afterEach(async () => {
   await Promise.all([folder, dags].map((path) => rm(path, { recursive: true, force: true })));
 });
 
-function findFreePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const bound = probe.address();
-      probe.close(() => found(typeof bound === "object" && bound ? bound.port : 0));
-    });
-  });
-}
-
 it("decides, commands, waits, is answered, and tells", async () => {
   await waitForDag(rest, "operators");
   const runId = await triggerRun(rest, "operators", { url: `${address}/api/v2/version` });
@@ -125,6 +120,7 @@ it("decides, commands, waits, is answered, and tells", async () => {
   expect(run.state).toBe("success");
   const log = await readLog(rest, "operators", runId, "say", 1);
   expect(log.split("\n").toSorted()).toEqual(["hello there; exit 3", "last", "oops"]);
+  expect(await readLog(rest, "operators", runId, "tidy", 1)).toBe("begin\ntidying\ndone\nend");
   const result = await rest.get(`${base}/taskInstances/report/xcomEntries/return_value`, resultAnswer);
   expect(result.value).toBe("a1 ship true");
   const told = await pollUntil(

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { findFreePort } from "../../src/cli/free-port.ts";
 import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { importErrorsAnswer } from "../../src/contract/rest-installation.ts";
 import { resultAnswer } from "../../src/contract/rest-task-instances.ts";
@@ -46,16 +47,6 @@ async function start(env: Record<string, string> = {}): Promise<Process> {
 }
 
 const write = (name: string, text: string) => writeFile(join(dags, name), text);
-
-function findFreePort(): Promise<number> {
-  return new Promise((found) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => found(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
 
 const hello = (word: string) => `
 import { dag, task } from "windlass";

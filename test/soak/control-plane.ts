@@ -5,10 +5,10 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { access, mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { findFreePort } from "../../src/cli/free-port.ts";
 import type { KubernetesHttp } from "../../src/kubernetes/http.ts";
 import { connect } from "../support/api-server.ts";
 import { pollUntil } from "../cluster/support/poll.ts";
@@ -165,15 +165,4 @@ users: [{name: admin, user: {client-certificate: ${pki}/admin.crt, client-key: $
 contexts: [{name: soak, context: {cluster: soak, user: admin}}]
 current-context: soak
 `;
-}
-
-export async function findFreePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (typeof address !== "object" || address === null) throw new Error("a TCP server has an address");
-  return address.port;
 }

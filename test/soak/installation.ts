@@ -4,11 +4,12 @@
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findFreePort } from "../../src/cli/free-port.ts";
 import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { tokenAnswer } from "../../src/contract/rest-installation.ts";
 import { createNamespace } from "../support/api-server.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
-import { type ControlPlane, findFreePort } from "./control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
 import type { SoakDatabase } from "./database.ts";
 import { type Crash, type Member, startMember } from "./member.ts";
 

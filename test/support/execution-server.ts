@@ -92,8 +92,8 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
     if (misbehaviour === "hang") return new Promise(() => {});
     if (misbehaviour !== null) return refuse(reply, misbehaviour, misbehaviour === 409 ? "attempt_stale" : "internal");
     if (attempt.stale) return refuse(reply, 409, "attempt_stale");
-    const token = action === "start" ? attempt.launchToken : tokenOf(attempt);
-    if (request.headers.authorization !== `Bearer ${token}`) {
+    const tokens = action === "start" ? [attempt.launchToken] : [tokenOf(attempt), tokenOf(attempt, 1)];
+    if (!tokens.some((token) => request.headers.authorization === `Bearer ${token}`)) {
       faults.push(`${action}: wrong token`);
       return refuse(reply, 401, "unauthenticated");
     }
@@ -168,9 +168,12 @@ export async function startExecutionServer(): Promise<ExecutionServer> {
   return server;
 }
 
-/** Renewed by every heartbeat, so that a worker which keeps an old one is found out. */
-function tokenOf(attempt: ServedAttempt): string {
-  return `execution-${attempt.id}-${attempt.heartbeats > 0 ? "renewed" : "first"}`;
+/**
+ * Renewed by the first heartbeat, so that a worker which keeps the old one is found out: at the second, since calls may be under
+ * way with it. @param ago heartbeats
+ */
+function tokenOf(attempt: ServedAttempt, ago = 0): string {
+  return `execution-${attempt.id}-${attempt.heartbeats > ago ? "renewed" : "first"}`;
 }
 
 function answerStart(attempt: ServedAttempt, task: ServedTask): StartAnswer {

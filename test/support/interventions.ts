@@ -18,9 +18,20 @@ export const BELOW = { upstream: false, downstream: true };
 let made = 0;
 export async function begin(store: StoreBundle, tasks: ReturnType<typeof taskOf>[]): Promise<Run> {
   const dag_id = `dag${(made += 1)}`;
-  const groups = [...new Set(tasks.flatMap(({ group }) => (group === undefined ? [] : [group])))];
-  await store.save(dagOf(dag_id, tasks, { groups: groups.map((group_id) => ({ group_id })) }), dag_id);
+  await publish(store, { dag_id }, tasks);
   return { dag_id, ...(await store.trigger(dag_id)) };
+}
+
+let published = 0;
+/** Another version of the DAG. */
+export async function publish(
+  store: StoreBundle,
+  { dag_id }: Pick<Run, "dag_id">,
+  tasks: TaskDefinition[],
+): Promise<void> {
+  const groups = [...new Set(tasks.flatMap(({ group }) => (group === undefined ? [] : [group])))];
+  const definition = dagOf(dag_id, tasks, { groups: groups.map((group_id) => ({ group_id })) });
+  await store.save(definition, `version${(published += 1)}`);
 }
 
 export function act(
@@ -74,11 +85,12 @@ export async function restartAll(store: StoreBundle): Promise<void> {
 export async function findFaults(store: StoreBundle, run: Run): Promise<unknown[]> {
   const { rows } = await store.db.query({
     text: `
-      with edge as (
-        select t ->> 'task_id' as task_id, u as upstream, t ->> 'group' is not null and t ->> 'group' = (
-            select o ->> 'group' from jsonb_array_elements(v.definition -> 'tasks') o where o ->> 'task_id' = u) as is_same
-        from dag_run r join dag_version v on v.id = r.version_id,
-          jsonb_array_elements(v.definition -> 'tasks') t, jsonb_array_elements_text(t -> 'upstream') u where r.id = $1),
+      with defined as (
+        select jsonb_array_elements(v.definition -> 'tasks') as t from dag_run r join dag_version v on v.id = r.version_id where r.id = $1),
+      edge as (
+        select t ->> 'task_id' as task_id, u as upstream, t ->> 'group' is not null and t ->> 'group' is not distinct from (
+            select o.t ->> 'group' from defined o where o.t ->> 'task_id' = u) as is_same
+        from defined, jsonb_array_elements_text(t -> 'upstream') u),
       truth as (
         select i.id, count(u.id) as total, count(*) filter (where u.counted and u.state = 'success') as success, count(*) filter (where u.counted and u.state = 'failed') as failed,
           count(*) filter (where u.counted and u.state = 'upstream_failed') as upstream_failed, count(*) filter (where u.counted and u.state = 'skipped') as skipped,
@@ -90,9 +102,15 @@ export async function findFaults(store: StoreBundle, run: Run): Promise<unknown[
         and (i.upstream_total, i.upstream_success, i.upstream_failed, i.upstream_upstream_failed, i.upstream_skipped, i.upstream_removed)
         is distinct from (coalesce(truth.total, 0), coalesce(truth.success, 0), coalesce(truth.failed, 0), coalesce(truth.upstream_failed, 0), coalesce(truth.skipped, 0), coalesce(truth.removed, 0))
       union all
-      -- A task has an unexpanded instance or others, never both and never none.
+      -- A task has an unexpanded instance or others, never both and never none; but none when it is not in the version.
       select task_id from task_instance where run_id = $1 group by task_id
         having (count(*) filter (where map_index < 0) > 0) = (count(*) filter (where map_index >= 0 and state is distinct from 'removed') > 0)
+          and (task_id in (select t ->> 'task_id' from defined) or count(*) filter (where state is distinct from 'removed') > 0)
+      union all
+      -- Only maps and members of mapped groups have others.
+      select i.task_id from task_instance i join defined on t ->> 'task_id' = i.task_id
+        where run_id = $1 and map_index >= 0 and state is distinct from 'removed' and (t -> 'map' is null or t ->> 'kind' = 'expand')
+          and t ->> 'group' is distinct from (select g.t ->> 'task_id' from defined g where g.t ->> 'kind' = 'expand' limit 1)
       union all
       select 'unfinished' from dag_run r where id = $1 and unfinished <> (
         select count(*) from task_instance where run_id = r.id

@@ -115,7 +115,7 @@ function describeFiles(manifest: Manifest, options: InitOptions): { [name: strin
       name: "dags",
       private: true,
       type: "module",
-      scripts: { check: "tsc", test: "node --test" },
+      scripts: { check: "tsc", test: "node --import windlass/testing --test" },
       dependencies: { windlass: `file:./${SDK_COPY}`, zod: dependencies.zod },
       devDependencies: { "@types/node": devDependencies["@types/node"], typescript: devDependencies.typescript },
     }),

@@ -110,7 +110,11 @@ export async function rerunFrom(
   const run = answer.dag_run === null ? "a preview: nothing was done" : `run ${answer.dag_run.dag_run_id}`;
   return [
     `${run} (version ${answer.version_number})`,
-    ...answer.taken_over.map(({ task_id, state }) => `  taken over  ${task_id} (${state})`),
+    ...answer.taken_over.map(({ task_id, state, instances }) =>
+      instances === null
+        ? `  taken over  ${task_id} (${state})`
+        : `  taken over  ${task_id} (${state}, ${instances} instances)`,
+    ),
     ...answer.executed.map((taskId) => `  executed    ${taskId}`),
   ].join("\n");
 }

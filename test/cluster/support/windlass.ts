@@ -4,9 +4,9 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findFreePort } from "../../../src/cli/free-port.ts";
 import { createRestClient, type RestClient } from "../../../src/cli/rest-client.ts";
 import { tokenAnswer } from "../../../src/contract/rest-installation.ts";
 import type { RunState } from "../../../src/core/states.ts";
@@ -62,7 +62,7 @@ export async function startWindlass(options: WindlassOptions = {}): Promise<Wind
   const database = await createTestDatabase();
   const namespace = await createNamespace(kubernetes);
   const folder = await mkdtemp(join(tmpdir(), "windlass-cluster-test-"));
-  const port = await findFreePort();
+  const port = await findFreePort(null);
   const apiUrl = `http://${await findNodeIp(kubernetes)}:${port}`;
   const processes: Process[] = [];
   const environment = {
@@ -140,15 +140,4 @@ export async function findNodeIp(kubernetes: KubernetesHttp): Promise<string> {
   const { address } = socket.address();
   socket.close();
   return address;
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }
