@@ -150,7 +150,12 @@ export const SETTINGS = {
     "256",
     "MiB that the evaluation of one DAG file may use.",
   ),
-  WINDLASS_LAUNCH_CONCURRENCY: setting(integer(1, 1_000), "32", "32", "Pods that one scheduler creates at once, in each cluster."),
+  WINDLASS_LAUNCH_CONCURRENCY: setting(
+    integer(1, 1_000),
+    "32",
+    "32",
+    "Pods that one scheduler creates at once, in each cluster.",
+  ),
   WINDLASS_LOCAL_SLOTS: setting(
     integer(1, 1_000),
     String(Math.max(2, availableParallelism())),
