@@ -66,6 +66,7 @@ export async function chooseTasks(
     const candidates = await readCandidates(tx, open, room);
     const firsts = new Map(candidates.toReversed().map(({ id, lane_id }) => [lane_id, id]));
     for (const { id, head_id } of open) if (firsts.get(id) !== head_id) wrong.add(id);
+    for (const { id, run_state } of lanes) if (run_state === "idle") wrong.add(id);
     if (candidates.length === room) cut = nearest(cut, candidates.at(-1)?.place);
     waiting = [...waiting, ...candidates].toSorted((a, b) => comparePlaces(a.place, b.place));
     const read = streams.reduce<Place | undefined>(

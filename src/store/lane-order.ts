@@ -94,7 +94,7 @@ export async function readLanesInOrder(
     limited(closed.keys),
   ];
   const { rows } = await tx.query<Row>(
-    // The number is part of the text: it says whether the order of the index is worth following.
+    // The number is no parameter: by it Postgres sees that the order of the index is worth following.
     after === null
       ? { name: "first_lanes", text: `${LANES} limit ${FIRST_LANES}) ${DETAILS}`, values }
       : { name: "more_lanes", text: `${LANES} limit ${MORE_LANES}) ${DETAILS}`, values },

@@ -1,5 +1,5 @@
 // How much of each limit is in use. The instances are the truth; what is kept beside them follows the rows that a trigger adds
-// for each slot taken or left (queue_change), and is made anew from the instances every minute, so that no fault in it lasts.
+// for each slot taken or left (queue_change), and is made anew from the instances every few minutes, so that no fault in it lasts.
 
 import { countOccupants, nameKey, type Occupant, type SlotPool } from "../core/plan-queue.ts";
 import { DEFAULT_POOL } from "../core/task-lane.ts";
@@ -29,7 +29,11 @@ const OCCUPANTS = `
 
 /** For whoever names the holders of slots. Costs what is active. */
 export async function readOccupants(db: Queryable): Promise<Occupant[]> {
-  const { rows } = await db.query<Occupant>({ name: "queue_occupants", text: `${OCCUPANTS}` });
+  const { rows } = await db.query<Occupant>({
+    name: "queue_occupants",
+    // Whoever asks again is told the same names.
+    text: `${OCCUPANTS} order by t.run_id, t.task_id`,
+  });
   return rows;
 }
 

@@ -38,7 +38,7 @@ export async function returnDueRetries(db: Queryable, now: Date): Promise<{ retu
 }
 
 // Whatever is kept beside the instances is made anew from them this often, so that no fault in it lasts.
-const RECOUNT_MS = 60_000;
+const RECOUNT_MS = 300_000;
 
 export async function queueReadyTasks(
   db: Database,

@@ -174,7 +174,8 @@ describe("the pool of a wait", () => {
       dagOf("d", [wait("one", aMinute), wait("two", aMinute), taskOf("a"), taskOf("b")], { max_active_tasks: 1 }),
     );
     const run = await trigger("d", "r");
-    const found = Object.values(await states(run)).toSorted();
-    expect(found).toEqual(["deferred", "deferred", "queued", "scheduled"]);
+    const { one, two, ...tasks } = await states(run);
+    expect([one, two]).toEqual(["deferred", "deferred"]);
+    expect(new Set(Object.values(tasks))).toEqual(new Set(["queued", "scheduled"]));
   });
 });

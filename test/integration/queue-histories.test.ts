@@ -305,7 +305,7 @@ async function compareWithRecount(store: StoreBundle, parallelism: number): Prom
   await queue();
   await queue();
   const { usage, heads } = await read();
-  store.pass(60);
+  store.pass(300);
   await queue();
   const recounted = await read();
   expect(usage).toEqual(recounted.usage);

@@ -1,0 +1,31 @@
+// Four times as many lanes do not make a pass of the queue cost four times as much, whatever they wait for.
+
+import { expect, it } from "vitest";
+import { measureQueue, QUEUE_SHAPES } from "../support/measure-queue.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+
+/** Pages for each lane more. What a limit of many lanes closes is passed by in the index: one page for each, and no probe. */
+const PER_LANE: Record<string, number> = {
+  "a full run": 1.3,
+  "a run with one slot free": 1.3,
+  "a full pool": 1.3,
+  "a pool with one slot free": 1.3,
+};
+
+it.each(QUEUE_SHAPES)(
+  "$name",
+  async (shape) => {
+    const measure = async (lanes: number) => {
+      const database = await createTestDatabase();
+      try {
+        return await measureQueue(database, shape, lanes, 3);
+      } finally {
+        await database.drop();
+      }
+    };
+    const less = await measure(150);
+    const more = await measure(600);
+    expect((more.pages - less.pages) / 450).toBeLessThan(PER_LANE[shape.name] ?? 0.2);
+  },
+  60_000,
+);
