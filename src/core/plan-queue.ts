@@ -112,7 +112,7 @@ export function createQueueLimits({ parallelism, pools, used: given, holders }: 
         used.set(name, (used.get(name) ?? 0) + slots);
       return true;
     },
-    lacks: (lane) => [...namesOf(lane), nameDeferred(lane.pool)].filter((name) => !learnt.has(name)),
+    lacks: (lane) => [...listNames(lane), nameDeferred(lane.pool)].filter((name) => !learnt.has(name)),
     learn: (names, more) => {
       for (const name of names) {
         // Some of it may have been taken before.
@@ -142,7 +142,7 @@ export function countOccupants(occupants: readonly Occupant[]): {
   for (const occupant of occupants) {
     for (const [name, slots] of countSlots(occupant)) used.set(name, (used.get(name) ?? 0) + slots);
     if (occupant.active === 0) continue;
-    for (const name of namesOf(occupant)) {
+    for (const name of listNames(occupant)) {
       const held = holders.get(name) ?? { names: [], active: 0 };
       if (held.names.length < HOLDERS) held.names.push(`"${occupant.task_id}" of run "${clause(occupant.dag_run_id)}"`);
       held.active += occupant.active;
@@ -155,7 +155,7 @@ export function countOccupants(occupants: readonly Occupant[]): {
 /** What so many instances take of each limit, by name. */
 export function countSlots(of: Omit<Occupant, "dag_run_id">): [string, number][] {
   return [
-    ...namesOf(of).map((name): [string, number] => [
+    ...listNames(of).map((name): [string, number] => [
       name,
       name === namePool(of.pool) ? of.active * of.pool_slots : of.active,
     ]),
@@ -254,6 +254,12 @@ function namesOf({ run_id, dag_id, pool, task_id, key }: Counted) {
     `task-run ${run_id} ${task_id}`,
     nameKey({ dag_id, task_id, key }),
   ] as const;
+}
+
+/** Without what is never limited. */
+function listNames(of: Counted): readonly string[] {
+  const names = namesOf(of);
+  return of.key === "" ? names.slice(0, -1) : names;
 }
 
 export function nameKey({ dag_id, task_id, key }: Pick<Counted, "dag_id" | "task_id" | "key">): string {

@@ -71,14 +71,16 @@ export async function queueReadyTasks(
 
 /** What has happened since the last pass, by whoever. Returns the keys that it touches. */
 async function followUp(tx: Queryable, parallelism: number, now: Date): Promise<TaskKey[]> {
-  const { rowCount } = await tx.query({
-    name: "recount_queue",
-    // Also backwards: the clock of another scheduler may be ahead.
-    text: `update queue_state set counted_at = $1, parallelism = $2
-      where counted_at is null or abs(extract(epoch from $1::timestamptz - counted_at)) * 1000 >= $3`,
+  const { rows } = await tx.query<{ is_due: boolean }>({
+    name: "note_queue_pass",
+    // Due also when it was in the future: the clock of another scheduler may be ahead.
+    text: `
+      update queue_state s set parallelism = $2, counted_at = case when was.is_due then $1 else s.counted_at end
+      from (select coalesce(abs(extract(epoch from $1::timestamptz - counted_at)) * 1000 >= $3, true) as is_due from queue_state) was
+      where was.is_due or s.parallelism is distinct from $2 returning was.is_due`,
     values: [now, parallelism, RECOUNT_MS],
   });
-  if (rowCount === 0) return followChanges(tx);
+  if (!rows[0]?.is_due) return followChanges(tx);
   await recountUsage(tx);
   return remakeHeads(tx);
 }

@@ -106,6 +106,43 @@ it("a pass chooses what a full scan does", async () => {
   );
 }, 300_000);
 
+it("what is kept beside the instances is made anew from them", async () => {
+  const store = await openStoreBundle();
+  try {
+    await store.save(dagOf("d", [taskOf("a"), taskOf("b"), taskOf("c")], { max_active_tasks: 2 }));
+    await store.trigger("d");
+    await store.settle();
+    for (const { attempt_id } of await store.launch()) await store.finish(await store.start(attempt_id));
+    // As no code of ours may leave it.
+    await store.db.query({ text: "update queue_usage set used = 1000" });
+    await store.db.query({ text: "update queue_lane set head_rank = null" });
+    await store.settle();
+    expect(await store.launch()).toEqual([]);
+    store.pass(300);
+    await store.settle();
+    expect(await store.launch()).toHaveLength(1);
+  } finally {
+    await store.close();
+  }
+});
+
+it("a reason names the parallelism that the last pass was told", async () => {
+  const store = await openStoreBundle();
+  try {
+    await store.save(dagOf("d0", [taskOf("a"), taskOf("b"), taskOf("c")]));
+    await store.trigger("d0");
+    await startQueuedRuns(store.db, store.rules.versions, store.now(), 1);
+    for (const parallelism of [1, 2]) {
+      await queueReadyTasks(store.db, store.rules.versions, placement, { parallelism, batch: 500 }, store.now());
+      const { rows } = await listScheduled(store);
+      expect(rows).toHaveLength(3 - parallelism);
+      for (const { reason } of rows) expect(reason).toContain(`WINDLASS_PARALLELISM is ${parallelism} (by "`);
+    }
+  } finally {
+    await store.close();
+  }
+});
+
 let saved = 0;
 async function save(store: StoreBundle, index: number, { tasks, perRun, perDag }: GivenDag): Promise<void> {
   const customer = { kind: "param" as const, path: ["customer"] };
@@ -190,7 +227,14 @@ async function compareWithScan(store: StoreBundle, parallelism: number, batch: n
   while ((await queueReadyTasks(store.db, versions, placement, { parallelism, batch }, store.now())).more);
   const left = new Set(await idsOf(store));
   expect(before.filter((id) => !left.has(id)).toSorted()).toEqual(expected.toSorted());
-  const page = await listTaskInstances(store.db, {
+  const page = await listScheduled(store);
+  const { rows: paused } = await store.db.query<{ dag_id: string }>({ text: "select dag_id from dag where is_paused" });
+  const held = page.rows.filter((row) => paused.every(({ dag_id }) => dag_id !== row.dag_id));
+  expect(held.filter(({ reason }) => reason === null)).toEqual([]);
+}
+
+const listScheduled = (store: StoreBundle) =>
+  listTaskInstances(store.db, {
     dag_id: undefined,
     dag_run_id: undefined,
     task_ids: undefined,
@@ -200,10 +244,6 @@ async function compareWithScan(store: StoreBundle, parallelism: number, batch: n
     limit: 10_000,
     offset: 0,
   });
-  const { rows: paused } = await store.db.query<{ dag_id: string }>({ text: "select dag_id from dag where is_paused" });
-  const held = page.rows.filter((row) => paused.every(({ dag_id }) => dag_id !== row.dag_id));
-  expect(held.filter(({ reason }) => reason === null)).toEqual([]);
-}
 
 async function idsOf(store: StoreBundle): Promise<string[]> {
   const { rows } = await store.db.query<{ id: string }>({
