@@ -10,6 +10,7 @@ const PER_LANE: Record<string, number> = {
   "a run with one slot free": 1.8,
   "a full pool": 1.8,
   "a pool with one slot free": 1.8,
+  "one run each, one key for all": 1.8,
 };
 
 it.each(QUEUE_SHAPES)(

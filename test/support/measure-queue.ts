@@ -95,6 +95,21 @@ const closedBy = (name: string, more: Partial<TaskDefinition>, limits: Partial<D
   },
 });
 
+const runEach = (name: string, more: Partial<TaskDefinition>): QueueShape => ({
+  name,
+  prepare: async (store, count) => {
+    await setPool(store, 8);
+    await store.save(dagOf("d", [taskOf("a", [], more)], { max_active_runs: MANY }));
+    for (let made = 0; made < count; made += 20) {
+      await Promise.all(Array.from({ length: 20 }, () => store.trigger("d")));
+    }
+    await advance(store);
+    await drain(store, MANY);
+    return MANY;
+  },
+  between: endOne,
+});
+
 export const QUEUE_SHAPES: QueueShape[] = [
   closedBy("a full run", {}, { max_active_tasks: 16 }),
   { ...closedBy("a run with one slot free", {}, { max_active_tasks: 16 }), between: endOne },
@@ -130,20 +145,11 @@ export const QUEUE_SHAPES: QueueShape[] = [
       return MANY;
     },
   },
-  {
-    name: "one run each, a full pool",
-    prepare: async (store, count) => {
-      await setPool(store, 8);
-      await store.save(dagOf("d", [taskOf("a", [], { pool: "db" })], { max_active_runs: MANY }));
-      for (let made = 0; made < count; made += 20) {
-        await Promise.all(Array.from({ length: 20 }, () => store.trigger("d")));
-      }
-      await advance(store);
-      await drain(store, MANY);
-      return MANY;
-    },
-    between: endOne,
-  },
+  runEach("one run each, a full pool", { pool: "db" }),
+  runEach("one run each, one key for all", {
+    inputs: { day: { kind: "value", value: "today" } },
+    concurrency: { path: ["day"], limit: 4 },
+  }),
   closedBy("one lane, a full pool", { pool: "db", concurrency: undefined as never }, {}),
 ];
 
