@@ -49,7 +49,7 @@ afterAll(() => fixture.close());
 async function begin(): Promise<void> {
   const { versions } = fixture.options.rules;
   await startQueuedRuns(fixture.db, versions, fixture.now(), 10);
-  const placement = { executor: "local", newId: randomUUID, podName, namespaceFor: () => null };
+  const placement = { newId: randomUUID, podName, place: () => ({ executor: "local" as const, namespace: null }) };
   await queueReadyTasks(fixture.db, versions, placement, { parallelism: 10, batch: 100 }, fixture.now());
 }
 

@@ -215,7 +215,7 @@ async function moveSome(store: StoreBundle, from: string, to: string, share: num
   });
 }
 
-const placement = { executor: "local", newId: randomUUID, podName, namespaceFor: () => null };
+const placement = { newId: randomUUID, podName, place: () => ({ executor: "local" as const, namespace: null }) };
 
 async function compareWithScan(store: StoreBundle, parallelism: number, batch: number): Promise<void> {
   const { versions } = store.rules;

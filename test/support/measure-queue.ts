@@ -27,7 +27,7 @@ export interface QueueCost {
 }
 
 const MANY = 1_000_000;
-const placement = { executor: "local", newId: randomUUID, podName, namespaceFor: () => null };
+const placement = { newId: randomUUID, podName, place: () => ({ executor: "local" as const, namespace: null }) };
 
 const pass = (store: StoreBundle, parallelism: number) =>
   queueReadyTasks(store.db, store.rules.versions, placement, { parallelism, batch: 500 }, store.now());
