@@ -424,6 +424,14 @@ create table process (
   constraint process_pkey PRIMARY KEY (id)
 );
 
+create table queue_change (
+  run_id bigint not null,
+  task_id text not null,
+  lane_id bigint,
+  active integer not null,
+  deferred integer not null
+);
+
 create table queue_lane (
   id bigint generated always as identity not null,
   run_id bigint not null,
@@ -437,9 +445,31 @@ create table queue_lane (
   task_run_limit integer,
   key_limit integer,
   reason text,
+  dag_id text,
+  is_wait boolean default false not null,
+  is_open boolean default true not null,
+  head_rank integer,
+  head_date timestamp with time zone,
+  head_map_index integer,
+  head_scheduled_at timestamp with time zone,
+  head_id uuid,
   constraint queue_lane_pkey PRIMARY KEY (id),
   constraint queue_lane_run_id_pool_pool_slots_task_id_key_key UNIQUE (run_id, pool, pool_slots, task_id, key),
   constraint queue_lane_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
+);
+
+create table queue_state (
+  one boolean default true not null,
+  counted_at timestamp with time zone,
+  parallelism integer,
+  constraint queue_state_pkey PRIMARY KEY (one),
+  constraint queue_state_one_check CHECK (one)
+);
+
+create table queue_usage (
+  name text not null,
+  used integer not null,
+  constraint queue_usage_pkey PRIMARY KEY (name)
 );
 
 create table setting (
@@ -577,6 +607,8 @@ CREATE INDEX event_log_dag ON public.event_log USING btree (dag_id, id DESC);
 CREATE INDEX event_log_when ON public.event_log USING btree ("when");
 CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
+CREATE INDEX queue_lane_head ON public.queue_lane USING btree (is_wait, head_rank, head_date, head_map_index, head_scheduled_at, head_id) WHERE (is_open AND (head_rank IS NOT NULL));
+CREATE INDEX queue_lane_key ON public.queue_lane USING btree (dag_id, task_id, key, is_open) WHERE ((key <> ''::text) AND (head_rank IS NOT NULL));
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
@@ -603,5 +635,31 @@ begin
   insert into object_garbage select log_key, '-infinity' from gone where log_key <> '' on conflict do nothing;
   return null;
 end $function$;
+CREATE OR REPLACE FUNCTION public.note_slot()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if old.state in ('queued', 'running', 'deferred') then
+    insert into queue_change values (old.run_id, old.task_id, old.lane_id,
+      case when old.state = 'deferred' then 0 else -1 end, case when old.state = 'deferred' then -1 else 0 end);
+  end if;
+  if new.state in ('queued', 'running', 'deferred') then
+    insert into queue_change values (new.run_id, new.task_id, new.lane_id,
+      case when new.state = 'deferred' then 0 else 1 end, case when new.state = 'deferred' then 1 else 0 end);
+  end if;
+  return null;
+end $function$;
 CREATE TRIGGER discard_artifacts AFTER DELETE ON public.artifact REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION discard_artifacts();
 CREATE TRIGGER discard_logs AFTER DELETE ON public.attempt REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION discard_logs();
+CREATE TRIGGER note_slot AFTER UPDATE OF state ON public.task_instance FOR EACH ROW WHEN ((
+        CASE
+            WHEN (old.state = ANY (ARRAY['queued'::text, 'running'::text])) THEN 1
+            WHEN (old.state = 'deferred'::text) THEN 2
+            ELSE 0
+        END <>
+        CASE
+            WHEN (new.state = ANY (ARRAY['queued'::text, 'running'::text])) THEN 1
+            WHEN (new.state = 'deferred'::text) THEN 2
+            ELSE 0
+        END)) EXECUTE FUNCTION note_slot();

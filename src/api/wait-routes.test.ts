@@ -1,11 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { problem } from "../contract/rest.ts";
 import { explanationAnswer } from "../contract/rest-explain.ts";
 import { taskInstanceAnswer } from "../contract/rest-task-instances.ts";
 import { earlyEventAnswer, hitlDetailAnswer, hitlDetailsAnswer } from "../contract/rest-waits.ts";
 import type { Operator } from "../core/operator.ts";
+import { podName } from "../core/pod-name.ts";
 import { recordProcess } from "../store/processes.ts";
 import { startQueuedRuns } from "../store/run-advance.ts";
+import { queueReadyTasks } from "../store/task-queue.ts";
 import { type ApiFixture, makeDag, makeTask, openApiFixture, publishDag, triggerRun } from "./api-fixture.ts";
 
 const LIMITS = { timeout: null, soft_fail: false };
@@ -38,9 +41,17 @@ beforeAll(async () => {
   ];
   await publishDag(fixture, makeDag("shop", { tasks }));
   await triggerRun(fixture, "shop", "r1");
-  await startQueuedRuns(fixture.db, fixture.options.rules.versions, fixture.now(), 10);
+  await begin();
 });
 afterAll(() => fixture.close());
+
+/** Starts what is queued: its waits begin. */
+async function begin(): Promise<void> {
+  const { versions } = fixture.options.rules;
+  await startQueuedRuns(fixture.db, versions, fixture.now(), 10);
+  const placement = { newId: randomUUID, podName, place: () => ({ executor: "local" as const, namespace: null }) };
+  await queueReadyTasks(fixture.db, versions, placement, { parallelism: 10, batch: 100 }, fixture.now());
+}
 
 const BASE = "/api/v2/dags/shop/dagRuns/r1/taskInstances";
 const post = (task: string, payload: object, status: number) =>
@@ -120,7 +131,7 @@ test("a person's answer is kept with what was asked", async () => {
 
 test("two answers at once: one counts", async () => {
   await triggerRun(fixture, "shop", "r2");
-  await startQueuedRuns(fixture.db, fixture.options.rules.versions, fixture.now(), 10);
+  await begin();
   const url = "/api/v2/dags/shop/dagRuns/r2/taskInstances/ask/-1/hitlDetails";
   const send = (option: string) =>
     fixture.api
@@ -133,7 +144,7 @@ test("two answers at once: one counts", async () => {
 
 test("a wait is explained", async () => {
   await triggerRun(fixture, "shop", "r3");
-  await startQueuedRuns(fixture.db, fixture.options.rules.versions, fixture.now(), 10);
+  await begin();
   await recordProcess(fixture.db, { id: "s", kind: "scheduler", hostname: "h" }, fixture.now());
   const url = "/api/v2/dags/shop/dagRuns/r3/taskInstances/ask/explain";
   expect(await fixture.get(url, explanationAnswer)).toMatchObject({

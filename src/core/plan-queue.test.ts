@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createQueueLimits, type Lane, type Occupant, type QueueState } from "./plan-queue.ts";
+import { countOccupants, createQueueLimits, type Lane, type Occupant, type SlotPool } from "./plan-queue.ts";
+
+interface Given {
+  parallelism: number;
+  pools: (SlotPool & { deferred: number })[];
+  occupants: Occupant[];
+}
 
 const lane = (change: Partial<Lane> = {}): Lane => ({
   id: 1,
@@ -11,6 +17,7 @@ const lane = (change: Partial<Lane> = {}): Lane => ({
   pool_slots: 1,
   task_id: "t",
   key: "k",
+  is_wait: false,
   run_limit: 10,
   dag_limit: null,
   task_limit: null,
@@ -18,18 +25,29 @@ const lane = (change: Partial<Lane> = {}): Lane => ({
   key_limit: null,
   ...change,
 });
-const occupant = (change: Partial<Occupant> = {}): Occupant => ({ ...lane(), active: 1, ...change });
-const state = (change: Partial<QueueState> = {}): QueueState => ({
+const occupant = (change: Partial<Occupant> = {}): Occupant => ({ ...lane(), active: 1, deferred: 0, ...change });
+const pool = (slots: number, deferred = 0, include_deferred = true) => ({
+  name: "p",
+  slots,
+  deferred,
+  include_deferred,
+});
+const state = (change: Partial<Given> = {}): Given => ({
   parallelism: 10,
-  pools: [{ name: "p", slots: 10, deferred: 0 }],
+  pools: [pool(10)],
   occupants: [],
   ...change,
 });
+const limitsOf = ({ parallelism, pools, occupants }: Given) => {
+  const deferred = pools.map((each) => occupant({ pool: each.name, active: 0, deferred: each.deferred }));
+  return createQueueLimits({ parallelism, pools, ...countOccupants([...occupants, ...deferred]) });
+};
 
 describe("headroom and reason", () => {
+  const wait = { is_wait: true };
   const two = [occupant({ active: 2 })];
   const elsewhere = occupant({ run_id: 2, dag_run_id: "r2", key: "" });
-  const cases: [string, Partial<QueueState>, Partial<Lane>, number, string | null][] = [
+  const cases: [string, Partial<Given>, Partial<Lane>, number, string | null][] = [
     ["nothing is in use", {}, {}, 10, null],
     ["an unknown pool", { pools: [] }, {}, 0, 'there is no pool "p"; create it by "windlass pools set p 1"'],
     [
@@ -41,19 +59,29 @@ describe("headroom and reason", () => {
     ],
     [
       "a closed pool",
-      { pools: [{ name: "p", slots: 0, deferred: 0 }] },
+      { pools: [pool(0)] },
       {},
       0,
       'it takes 1 slot and pool "p" has 0; enlarge it by "windlass pools set p 1"',
     ],
-    ["a pool without a limit", { pools: [{ name: "p", slots: -1, deferred: 0 }] }, { pool_slots: 100 }, 10, null],
+    ["a pool without a limit", { pools: [pool(-1)] }, { pool_slots: 100 }, 10, null],
     ["slots of several", { occupants: [occupant({ active: 3, pool_slots: 2 })] }, { pool_slots: 3 }, 1, null],
+    ["deferred slots", { pools: [pool(2, 2)] }, {}, 0, '2 of the 2 slots of pool "p" are in use'],
+    ["deferred slots that do not count", { pools: [pool(2, 2, false)] }, {}, 2, null],
     [
-      "deferred slots",
-      { pools: [{ name: "p", slots: 2, deferred: 2 }] },
-      {},
+      "a wait, which nothing limits",
+      { occupants: two, parallelism: 2, pools: [pool(2, 0, false)] },
+      wait,
+      Infinity,
+      null,
+    ],
+    ["a wait whose pool does not exist", { pools: [] }, wait, Infinity, null],
+    [
+      "a wait where deferred slots count",
+      { occupants: two, parallelism: 2, pools: [pool(3, 1)] },
+      wait,
       0,
-      '2 of the 2 slots of pool "p" are in use',
+      '3 of the 3 slots of pool "p" are in use (by "t" of run "r1" and 1 more)',
     ],
     [
       "a run",
@@ -95,7 +123,7 @@ describe("headroom and reason", () => {
     ],
   ];
   it.each(cases)("%s", (_, change, limits, headroom, reason) => {
-    const found = createQueueLimits(state(change));
+    const found = limitsOf(state(change));
     expect(found.headroom(lane(limits))).toBe(headroom);
     expect(found.explain(lane(limits))).toBe(reason === null ? null : `waits for a slot: ${reason}`);
   });
@@ -107,16 +135,21 @@ interface Instance {
 }
 
 /** Looks at every instance in turn and counts everything anew: slow, and plainly what the limits say. */
-function queueSlowly(instances: readonly Instance[], { parallelism, pools, occupants }: QueueState): Instance[] {
+function queueSlowly(instances: readonly Instance[], { parallelism, pools, occupants }: Given): Instance[] {
   const active: Lane[] = occupants.flatMap((each) => Array.from({ length: each.active }, () => lane(each)));
+  const deferred: Lane[] = [];
   const count = (same: (other: Lane) => boolean) => active.filter(same).length;
   const fits = (one: Lane): boolean => {
-    const pool = pools.find(({ name }) => name === one.pool);
-    if (!pool) return false;
-    const slots = active.reduce((sum, other) => sum + (other.pool === one.pool ? other.pool_slots : 0), pool.deferred);
+    const of = pools.find(({ name }) => name === one.pool);
+    if (one.is_wait && !of?.include_deferred) return true;
+    if (!of) return false;
+    const all = of.include_deferred ? [...active, ...deferred] : active;
+    const before = of.include_deferred ? of.deferred : 0;
+    const slots = all.reduce((sum, other) => sum + (other.pool === one.pool ? other.pool_slots : 0), before);
+    if (one.is_wait) return of.slots === -1 || slots + one.pool_slots <= of.slots;
     const task = (other: Lane) => other.dag_id === one.dag_id && other.task_id === one.task_id;
     return (
-      (pool.slots === -1 || slots + one.pool_slots <= pool.slots) &&
+      (of.slots === -1 || slots + one.pool_slots <= of.slots) &&
       active.length < parallelism &&
       count((other) => other.run_id === one.run_id) < one.run_limit &&
       (one.dag_limit === null || count((other) => other.dag_id === one.dag_id) < one.dag_limit) &&
@@ -130,17 +163,17 @@ function queueSlowly(instances: readonly Instance[], { parallelism, pools, occup
     .toSorted((a, b) => a.order - b.order)
     .filter((instance) => {
       if (!fits(instance.lane)) return false;
-      active.push(instance.lane);
+      (instance.lane.is_wait ? deferred : active).push(instance.lane);
       return true;
     });
 }
 
 /** As the store does: no more of a lane than it has room for, in order, a batch at a time, until a batch is not full. */
-function queueByLanes(instances: readonly Instance[], given: QueueState, batch: number): Instance[] {
+function queueByLanes(instances: readonly Instance[], given: Given, batch: number): Instance[] {
   const queued: Instance[] = [];
   for (;;) {
-    const taken = queued.map((instance) => ({ ...instance.lane, active: 1 }));
-    const limits = createQueueLimits({ ...given, occupants: [...given.occupants, ...taken] });
+    const taken = queued.map(({ lane: of }) => ({ ...of, active: of.is_wait ? 0 : 1, deferred: of.is_wait ? 1 : 0 }));
+    const limits = limitsOf({ ...given, occupants: [...given.occupants, ...taken] });
     const waiting = instances.filter((instance) => !queued.includes(instance)).toSorted((a, b) => a.order - b.order);
     const candidates = [...Map.groupBy(waiting, (instance) => instance.lane.id).values()]
       .flatMap((same) => same.slice(0, same[0] ? limits.headroom(same[0].lane) : 0))
@@ -168,6 +201,7 @@ describe("queueing by lanes", () => {
       pool_slots: fc.integer({ min: 1, max: 3 }),
       task_id: id("t", "u"),
       key: id("k", "l"),
+      is_wait: fc.boolean(),
       run_limit: fc.integer({ min: 1, max: 4 }),
       dag_limit: limit,
       task_limit: limit,
@@ -175,7 +209,11 @@ describe("queueing by lanes", () => {
       key_limit: limit,
     })
     .map((given) => lane({ ...given, dag_id: given.run_id === 3 ? "e" : "d", dag_run_id: `r${given.run_id}` }));
-  const anyPool = fc.record({ slots: fc.integer({ min: -1, max: 6 }), deferred: fc.nat(1) });
+  const anyPool = fc.record({
+    slots: fc.integer({ min: -1, max: 6 }),
+    deferred: fc.nat(1),
+    include_deferred: fc.boolean(),
+  });
   const anyState = fc.record({
     parallelism: fc.integer({ min: 0, max: 8 }),
     pools: fc.tuple(anyPool, anyPool).map(([p, q]) => [
@@ -183,7 +221,7 @@ describe("queueing by lanes", () => {
       { ...q, name: "q" },
     ]),
     occupants: fc.array(
-      fc.tuple(anyLane, fc.integer({ min: 1, max: 2 })).map(([of, active]) => ({ ...of, active })),
+      fc.tuple(anyLane, fc.integer({ min: 1, max: 2 })).map(([of, active]) => ({ ...of, active, deferred: 0 })),
       { maxLength: 3 },
     ),
   });

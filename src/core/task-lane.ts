@@ -16,8 +16,10 @@ export type LaneSettings = Omit<Lane, "id" | "run_id" | "dag_id" | "dag_run_id">
 /** @param task undefined: the run's version has lost it; what happens then is said where it starts */
 export function planLane(definition: DagDefinition, task: TaskDefinition | undefined, key: string): LaneSettings {
   const { max_active = null, max_active_per_run = null, concurrency } = task ?? {};
-  const isLimited = max_active !== null || max_active_per_run !== null || concurrency !== undefined;
+  const isWait = task?.kind === "wait";
+  const isLimited = isWait || max_active !== null || max_active_per_run !== null || concurrency !== undefined;
   return {
+    is_wait: isWait,
     pool: task?.pool ?? DEFAULT_POOL,
     pool_slots: task?.pool_slots ?? 1,
     task_id: task && isLimited ? task.task_id : "",
@@ -32,6 +34,7 @@ export function planLane(definition: DagDefinition, task: TaskDefinition | undef
 
 /** The task with no inputs but the one that its concurrency names, for whoever resolves them; null: it has no key. */
 export function keyedInput(task: TaskDefinition): TaskDefinition | null {
+  if (task.kind === "wait") return null;
   const [name] = task.concurrency?.path ?? [];
   if (name === undefined) return null;
   const input = task.inputs[name];

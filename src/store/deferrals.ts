@@ -1,13 +1,11 @@
-// Task instances that wait without a pod: begun with the moves of their run, looked at under a lease by whichever scheduler
+// Task instances that wait without a pod: begun when they are queued, looked at under a lease by whichever scheduler
 // comes first, ended in one transaction with their result. A look that outlived its lease changes nothing.
 
 import { decideAfterAttempt } from "../core/after-attempt.ts";
 import { eventOf } from "../core/callback.ts";
 import { cleanText } from "../core/clean-text.ts";
-import type { DagGraph } from "../core/graph.ts";
 import type { WaitVerdict } from "../core/judge-wait.ts";
 import type { Json } from "../core/json.ts";
-import type { Move } from "../core/plan-advance.ts";
 import type { OutcomeRules } from "./attempt-outcome.ts";
 import { enqueueTaskCallbacks } from "./callbacks.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -16,12 +14,14 @@ import type { RunRow } from "./input-sources.ts";
 import { saveResults } from "./task-results.ts";
 import { notifyWork } from "./wake-up.ts";
 
-/** Of these moves, the instances that wait are deferred in place of being scheduled; they take no slot. */
-export async function beginDeferrals(tx: Queryable, graph: DagGraph, moves: readonly Move[], now: Date): Promise<void> {
-  const waits = moves.flatMap(({ id, task_id, to }) => {
-    const task = graph.tasks.get(task_id);
-    return to === "scheduled" && task?.kind === "wait" ? [{ id, kind: task.operator?.type ?? "" }] : [];
-  });
+export interface Wait {
+  id: string;
+  /** Of its operator. */
+  kind: string;
+}
+
+/** Of scheduled instances whose turn it is. */
+export async function beginDeferrals(tx: Queryable, waits: readonly Wait[], now: Date): Promise<void> {
   if (waits.length === 0) return;
   await tx.query({
     name: "begin_deferrals",

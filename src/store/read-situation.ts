@@ -15,7 +15,8 @@ import type {
 } from "../core/situation.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { type InstanceKey, REASON } from "./read-task-instances.ts";
+import { addReasons } from "./queue-reasons.ts";
+import type { InstanceKey } from "./read-task-instances.ts";
 
 const NAMED_UPSTREAM = 3;
 const NAMED_FAILURES = 3;
@@ -41,6 +42,7 @@ type FactsRow = InstanceSituation &
   Pick<DagSituation, "dag_id" | "is_paused"> & {
     id: string;
     run_id: number;
+    waits_in: number | null;
     run_state: RunSituation["state"];
     run_reason: string | null;
     version_id: number;
@@ -86,17 +88,17 @@ async function readFacts(db: Queryable, key: InstanceKey): Promise<FactsRow | nu
     name: "read_situation",
     text: `
       select i.id, i.run_id, i.task_id, i.map_index, i.state, i.try_number, i.max_tries, i.epoch, i.infrastructure_failures,
-        i.same_try, i.retry_at, i.scheduled_at, i.start_date, i.end_date, ${REASON} as reason,
+        i.same_try, i.retry_at, i.scheduled_at, i.start_date, i.end_date, i.reason,
+        case when i.state = 'scheduled' then i.lane_id end as waits_in,
         i.waits_for is not null as waits_for_past, r.dag_run_id, r.state as run_state, r.reason as run_reason,
         r.run_after, r.version_id, r.dag_id, d.is_paused, a.id as attempt_id, v.delivered_at as event_at
       from task_instance i join dag_run r on r.id = i.run_id join dag d on d.dag_id = r.dag_id
         left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch
-        left join queue_lane l on l.id = i.lane_id
         left join early_event v on v.task_instance_id = i.id
       where r.dag_id = $1 and r.dag_run_id = $2 and i.task_id = $3 and i.map_index = $4`,
     values: [key.dag_id, key.dag_run_id, key.task_id, key.map_index],
   });
-  return rows[0] ?? null;
+  return (await addReasons(db, rows))[0] ?? null;
 }
 
 /** How many runs are in the way of one that is queued; the order is that in which runs are started. */

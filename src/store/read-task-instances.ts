@@ -3,6 +3,7 @@
 import type { OutcomeKind, TaskError } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { Queryable } from "./database.ts";
+import { addReasons } from "./queue-reasons.ts";
 import { VERSION_COLUMNS, type VersionRow } from "./read-dag-runs.ts";
 import {
   buildOrder,
@@ -36,6 +37,8 @@ export interface TaskInstanceRow extends VersionRow {
   /** Known from the moment it is ready. */
   pool: string;
   pool_slots: number;
+  /** The lane in which it waits for a slot. */
+  waits_in: number | null;
   priority_weight: number | null;
   logical_date: Date | null;
   run_after: Date;
@@ -99,19 +102,16 @@ const NULLABLE: InstanceOrderField[] = [
 // The unique index of task_instance gives this order without a sort.
 const UNIQUE_ORDER = "i.run_id, i.task_id, i.map_index";
 
-/** What holds back all that wait in one lane stands with the lane. */
-export const REASON = "case when i.state = 'scheduled' then coalesce(i.reason, l.reason) else i.reason end";
-
 const COLUMNS = `i.id, r.dag_id, r.dag_run_id, i.task_id, i.map_index, i.rendered_map_index, i.state, i.try_number, i.max_tries, i.epoch,
   i.infrastructure_failures, i.retry_at, i.scheduled_at, i.queued_at, i.start_date, i.end_date,
-  ${REASON} as reason, coalesce(l.pool, 'default_pool') as pool, coalesce(l.pool_slots, 1) as pool_slots, i.priority_weight, r.logical_date,
+  i.reason, case when i.state = 'scheduled' then i.lane_id end as waits_in, coalesce(l.pool, 'default_pool') as pool, coalesce(l.pool_slots, 1) as pool_slots, i.priority_weight, r.logical_date,
   r.run_after, a.executor, a.hostname, a.waiting_reason, a.outcome, a.outcome_reason, a.exit_code, a.error, ${VERSION_COLUMNS}`;
 const FROM = "task_instance i join dag_run r on r.id = i.run_id";
 const DETAILS = `join dag_version v on v.id = r.version_id
   left join attempt a on a.task_instance_id = i.id and a.epoch = i.epoch left join queue_lane l on l.id = i.lane_id`;
 
 export async function listTaskInstances(db: Queryable, filter: TaskInstanceFilter): Promise<Page<TaskInstanceRow>> {
-  return readPage<TaskInstanceRow>(db, {
+  const page = await readPage<TaskInstanceRow>(db, {
     columns: COLUMNS,
     from: FROM,
     details: DETAILS,
@@ -126,6 +126,7 @@ export async function listTaskInstances(db: Queryable, filter: TaskInstanceFilte
     limit: filter.limit,
     offset: filter.offset,
   });
+  return { ...page, rows: await addReasons(db, page.rows) };
 }
 
 function stateCondition(states: TaskInstanceFilter["states"]): Condition {
@@ -149,5 +150,5 @@ export async function readTaskInstance(db: Queryable, key: InstanceKey): Promise
       where r.dag_id = $1 and r.dag_run_id = $2 and i.task_id = $3 and i.map_index = $4`,
     values: [key.dag_id, key.dag_run_id, key.task_id, key.map_index],
   });
-  return rows[0] ?? null;
+  return (await addReasons(db, rows))[0] ?? null;
 }

@@ -11,7 +11,6 @@ import { explainKeys } from "./run-keys.ts";
 import { type Expansion, expandInstance } from "./map-expansion.ts";
 import { endMembers, growCounters, performMoves, readUnblocked, readWaiting } from "./waiting-instances.ts";
 import { followRunEnd, setRunDeadline } from "./callbacks.ts";
-import { beginDeferrals } from "./deferrals.ts";
 import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -189,7 +188,6 @@ export async function settleRun(
     const moves = [...plan.moves, ...expansions.flatMap(({ move }) => (move ? [move] : []))];
     if (moves.length + expansions.length === 0) break;
     await performMoves(tx, moves, now);
-    await beginDeferrals(tx, graph, plan.moves, now);
     const moved = moves.flatMap(({ task_id, map_index, to }) =>
       to === "scheduled" ? [] : [{ task_id, map_index, state: to }],
     );

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TRIGGER_RULES } from "../../src/core/definition.ts";
 import { advanceNextRun, endDeadlockedRun } from "../../src/store/run-advance.ts";
+import { readTaskInstance } from "../../src/store/read-task-instances.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -72,10 +73,9 @@ describe("a run", () => {
     await store.settle();
     expect(await Promise.all(runs.map(({ id }) => store.runState(id)))).toEqual(["running", "queued"]);
     expect(await store.launch()).toHaveLength(2);
-    const held = await store.db.query<{ reason: string }>({
-      text: "select l.reason from task_instance t join queue_lane l on l.id = t.lane_id where t.state = 'scheduled'",
-    });
-    expect(held.rows.map(({ reason }) => reason)).toEqual([
+    const key = { dag_id: "d", dag_run_id: runs[0]?.dag_run_id ?? "", map_index: -1 };
+    const all = await Promise.all(["a", "b", "c"].map((task_id) => readTaskInstance(store.db, { ...key, task_id })));
+    expect(all.flatMap((one) => (one?.state === "scheduled" ? [one.reason] : []))).toEqual([
       expect.stringMatching(/^waits for a slot: 2 tasks of this run are active, max_active_tasks is 2 \(by "/),
     ]);
   });

@@ -103,7 +103,15 @@ describe("what loops repeat", () => {
     "next_retry",
     "queue_candidates",
     "waiting_lanes",
+    "first_lanes",
+    "more_lanes",
+    "put_heads_right",
+    "open_keys",
+    "close_keys",
+    "take_queue_changes",
+    "grow_usage",
     "queue_occupants",
+    "recount_usage",
     "queue_pools",
     "to_admit",
     "release_from_past",
@@ -139,7 +147,7 @@ describe("what loops repeat", () => {
     const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
     // Forbidden as they are, they are chosen only where nothing else can be.
     expect(plan).not.toMatch(
-      /Seq Scan on (?:attempt|task_instance|dag_run|kept_pod|container_log|asset_event|asset_pending|dag_run_asset_event)\b/,
+      /Seq Scan on (?:attempt|task_instance|dag_run|queue_lane|kept_pod|container_log|asset_event|asset_pending|dag_run_asset_event)\b/,
     );
     // For each row again: the square of a backlog.
     expect(plan).not.toMatch(/SubPlan/);
