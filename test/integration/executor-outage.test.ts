@@ -1,5 +1,5 @@
-// An API server that fails every call for minutes, in each of the ways it can: the executor asks on, slowly, and loses
-// nothing. Side by side, because all that they do is wait.
+// An API server that fails every call for minutes, in each of the ways it can, or has nothing to say for an hour: the executor
+// asks on, slowly, and loses nothing. Side by side, because all that they do is wait.
 
 import type { ServerResponse } from "node:http";
 import { test } from "vitest";
@@ -53,3 +53,34 @@ test.concurrent.for(Object.keys(FAULTS))(
     }
   },
 );
+
+// An hour is as long as the outages above.
+const HOUR_MS = 3_600_000;
+const HOUR_SPEED = 480;
+
+test.concurrent("an hour of bookmarks alone, or of none, is lived through, and what comes then is heard", async ({
+  expect,
+}) => {
+  const live = async (bookmarkMs: number) => {
+    const clock = createFastClock(HOUR_SPEED);
+    const rig = await openFakeRig(clock);
+    try {
+      rig.server.levers.bookmarkMs = bookmarkMs;
+      const executor = rig.makeExecutor();
+      await executor.start();
+      await expect.poll(() => rig.server.levers.open.size, SOON).toBeGreaterThan(0);
+      const pod = await rig.launch(executor);
+      await clock.sleep(HOUR_MS);
+      await rig.setStatus(pod.pod_name, terminated(0));
+      await rig.ledger.wait("its end", (each) => each.pod_uid === pod.pod_uid && each.outcome !== null);
+      const { list = 0, watch = 0 } = rig.server.counts();
+      // A list every ten minutes; watches end at their own time, or after 150 seconds of silence. A busy machine adds some.
+      expect(list).toBeLessThan(15);
+      expect(watch).toBeLessThan(80);
+      expect(rig.ledger.observations.filter((each) => each.gone)).toEqual([]);
+    } finally {
+      await rig.close();
+    }
+  };
+  await Promise.all([live(60_000), live(HOUR_MS * 10)]);
+}, 60_000);
