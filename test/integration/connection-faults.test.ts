@@ -122,7 +122,7 @@ test("1,000 reconnects need no list, and leave no timer, descriptor or memory", 
   };
   const clock = createFastClock(1_000);
   const options = { http, clock, log: quiet, namespace: "default", selector: "", sink, resumeFrom: null };
-  const running = Array.from({ length: reflectors }, () =>
+  const reflecting = Array.from({ length: reflectors }, () =>
     runReflector({ ...options, relistIntervalMs: 10 ** 9, random: () => 0 }, stop.signal),
   );
   await server.until(3 * reflectors * 10);
@@ -133,7 +133,7 @@ test("1,000 reconnects need no list, and leave no timer, descriptor or memory", 
   await expect.poll(() => descriptors() - before.descriptors, SOON).toBeLessThan(3 * reflectors);
   await expect.poll(() => (usedMemory() - before.memory) / 1e6, SOON).toBeLessThan(5);
   stop.abort();
-  await Promise.all(running);
+  await Promise.all(reflecting);
   await server.close();
 }, 60_000);
 

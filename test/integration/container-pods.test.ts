@@ -39,7 +39,9 @@ async function launch(): Promise<Attempt> {
   return attempt;
 }
 const stateOf = async () => (await query<{ state: string }>("select state from task_instance"))[0]?.state;
-const expectState = (state: string) => expect.poll(stateOf, SOON).toBe(state);
+const expectState = async (state: string) => {
+  await expect.poll(stateOf, SOON).toBe(state);
+};
 
 /** A pod on a node, whose container runs. */
 async function run(): Promise<Attempt> {

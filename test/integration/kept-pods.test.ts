@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LABELS } from "../../src/kubernetes/pod-labels.ts";
+import { objectAt, textsAt } from "../../src/kubernetes/read-json.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { lookAtEvents } from "../../src/scheduler/look-at-events.ts";
@@ -70,7 +71,7 @@ async function keepMany(): Promise<void> {
   await query("analyze attempt");
   await query("analyze kept_pod");
   const [pod] = rig.server.objects.list("pods", "default");
-  const { labels } = pod?.["metadata"] as { labels: Record<string, string> };
+  const labels = textsAt(objectAt(pod, "metadata"), "labels");
   expect(labels[LABELS.keptBy]).toBeDefined();
   for (let index = 2; index <= KEPT; index += 1) {
     rig.server.objects.create({ resource: "pods", namespace: "default", name: `kept-${index}` }, { ...pod });
