@@ -104,6 +104,13 @@ describe("an attempt", () => {
     expect(await record([seen(attempt), seen(attempt)])).toBeUndefined();
   });
 
+  it("is not touched by a pod that is marked as of another of the instance's attempts", async () => {
+    const { runId, attempt } = await launchOne();
+    const stale = { epoch: attempt.epoch + 1, outcome: outcomeOf("deleted"), gone: true };
+    await record([seen(attempt, stale)]);
+    expect(await store.states(runId)).toEqual({ a: "queued" });
+  });
+
   it("is ended by its own pod alone, whatever another with its marks does in the same batch", async () => {
     const { attempt } = await launchOne();
     const copy = { pod_uid: "copy" };

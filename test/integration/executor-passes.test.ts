@@ -3,9 +3,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { stopAttempts } from "../../src/scheduler/stop-attempts.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { terminated } from "../support/api-server.ts";
 import type { Interception } from "../support/fake-api-server.ts";
+import { act, mark } from "../support/interventions.ts";
 import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
 
 const SOON = { timeout: 15_000 };
@@ -129,4 +131,30 @@ test("a start that never comes is ended each time anew, and spends no try", asyn
   const attempts = await query("select outcome, try_number from attempt order by epoch");
   expect(attempts).toEqual(Array.from({ length: budget + 1 }, () => ({ outcome: "start_timeout", try_number: 1 })));
   expect(await query("select state from task_instance")).toEqual([{ state: "failed" }]);
+});
+
+test("a launch that is under way when a person ends its task leaves no pod", async () => {
+  const { store, context } = bundle;
+  await begin(1);
+  await executor.start();
+  let send = () => {};
+  const sending = new Promise<void>((resolve) => (send = resolve));
+  const launcher = createLauncher(
+    passes.contextOf("test", { launch: (order) => sending.then(() => executor.launch(order)) }),
+    () => {},
+  );
+  await launcher.runOnce();
+  const [run] = await query<{ id: number; dag_run_id: string }>("select id, dag_run_id from dag_run");
+  if (!run) throw new Error("there is a run");
+  await act(store, { ...run, dag_id: "d" }, mark(["t0"], "failed"));
+  // It may be there already, so it is not said to be over.
+  await stopAttempts(context);
+  expect(await query("select state, outcome from attempt")).toEqual([{ state: "launching", outcome: null }]);
+  send();
+  await launcher.drain();
+  expect(pods()).toHaveLength(1);
+  const [attempt] = await query<{ id: string }>("select id from attempt");
+  await expect(store.start(attempt?.id ?? "")).rejects.toMatchObject({ code: "attempt_stale" });
+  await expect.poll(async () => (await stopAttempts(context), pods()), SOON).toEqual([]);
+  await expect.poll(() => query("select outcome from attempt"), SOON).toEqual([{ outcome: "cancelled" }]);
 });
