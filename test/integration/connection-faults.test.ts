@@ -2,7 +2,6 @@
 // connection says nothing more.
 
 import { readdirSync } from "node:fs";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -16,7 +15,8 @@ import { createFastClock } from "../support/fast-clock.ts";
 import type { Interception } from "../support/fake-api-server.ts";
 import { type FakeRig, openFakeRig } from "../support/fake-executor.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
-import { event, lines, list, podObject, startScriptedApiServer, type Step } from "../support/scripted-api-server.ts";
+import { measureSlices } from "../support/loop-slices.ts";
+import { event, list, podObject, startScriptedApiServer, type Step } from "../support/scripted-api-server.ts";
 
 const SOON = { timeout: 15_000 };
 let rig: FakeRig;
@@ -199,23 +199,26 @@ test("a rotated CA gets connections of its own, and calls on the old ones end we
 test("a burst of 50,000 events is applied in order, and the loop goes on meanwhile", async () => {
   const count = 50_000;
   const pods = Array.from({ length: count }, (_, index) => event("ADDED", podObject(`p${index}`, `${101 + index}`)));
-  const server = await startScriptedApiServer({ lists: [list("100")], watches: [lines(pods)] });
+  // Made before, because the server's part is not what is measured.
+  const text = pods.map((each) => `${JSON.stringify(each)}\n`).join("");
+  const burst: Step = (response) => void response.writeHead(200).write(text);
+  const server = await startScriptedApiServer({ lists: [list("100")], watches: [burst] });
   credentials = { ...credentials, server: server.url };
   let applied = 0;
   let largest = 0;
   const stop = new AbortController();
-  const delay = monitorEventLoopDelay({ resolution: 5 });
+  const slices = measureSlices();
   const ended = new Promise<void>((resolve) => {
     const sink = {
       applyList: async (pages: AsyncIterable<{ resource_version: string }>) => {
         let version = "";
         for await (const page of pages) version = page.resource_version;
-        delay.enable();
         return version;
       },
       applyChanges: async (changes: { pod: { name: string } }[]) => {
         largest = Math.max(largest, changes.length);
-        for (const change of changes) expect(change.pod.name).toBe(`p${applied++}`);
+        const names = changes.map((change) => change.pod.name);
+        expect(names.join()).toBe(names.map(() => `p${applied++}`).join());
         await systemClock.sleep(1);
         if (applied === count) resolve();
       },
@@ -226,11 +229,10 @@ test("a burst of 50,000 events is applied in order, and the loop goes on meanwhi
     );
   });
   await ended;
-  delay.disable();
   stop.abort();
-  const p99 = delay.percentile(99) / 1e6;
-  console.log(`50,000 events: loop delay p99 ${p99.toFixed(0)} ms, largest batch ${largest}`);
+  const longestMs = slices.end();
+  console.log(`50,000 events: the loop held up for ${longestMs.toFixed(0)} ms at most, largest batch ${largest}`);
   expect(largest).toBeLessThanOrEqual(500);
-  expect(p99).toBeLessThan(250);
+  expect(longestMs).toBeLessThan(50);
   await server.close();
 }, 60_000);

@@ -18,6 +18,7 @@ import {
   podNameOf,
   startLargeListServer,
 } from "../support/large-list-server.ts";
+import { measureSlices } from "../support/loop-slices.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 const PODS = 5_000;
@@ -85,28 +86,6 @@ async function applyList(pageSize: number | undefined, onPage: (nth: number) => 
   const began = performance.now();
   await observer.applyList(pages());
   return { seconds: (performance.now() - began) / 1_000, longestMs: slices.end() };
-}
-
-/** The longest time for which the loop was held up, in CPU time of this thread: what else the machine does is not in it. */
-function measureSlices() {
-  let longest = 0;
-  let over = false;
-  const cpu = () => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1_000;
-  };
-  const turn = (before: number) => {
-    const now = cpu();
-    longest = Math.max(longest, now - before);
-    if (!over) setImmediate(turn, now);
-  };
-  setImmediate(turn, cpu());
-  return {
-    end: () => {
-      over = true;
-      return longest;
-    },
-  };
 }
 
 test("a list of 20 MB is applied within seconds, and the loop goes on between its pages", async () => {
