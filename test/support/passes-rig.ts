@@ -3,6 +3,7 @@
 import type { DagDefinition, TaskDefinition } from "../../src/core/definition.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { Executor } from "../../src/executors/executor.ts";
+import type { KubernetesExecutorOptions } from "../../src/executors/kubernetes-executor.ts";
 import { type Clock, systemClock } from "../../src/lifecycle/clock.ts";
 import type { SchedulerContext } from "../../src/scheduler/activity.ts";
 import { createLedger } from "../../src/store/ledger.ts";
@@ -24,7 +25,10 @@ export interface PassesRig {
 }
 
 /** @param clock of the executor and the server; the store's own time is moved by the test. */
-export async function openPassesRig(clock: Clock = systemClock): Promise<PassesRig> {
+export async function openPassesRig(
+  clock: Clock = systemClock,
+  options: Partial<KubernetesExecutorOptions> = {},
+): Promise<PassesRig> {
   const [rig, bundle] = await Promise.all([openFakeRig(clock), openSchedulerBundle()]);
   const { store, context } = bundle;
   const ledger = createLedger(store.db, store.rules, context.clock);
@@ -32,7 +36,7 @@ export async function openPassesRig(clock: Clock = systemClock): Promise<PassesR
   const listExpected = async () =>
     (await ledger.listExpected("local")).map((each) => ({ ...each, namespace: each.namespace ?? "default" }));
   const record: typeof ledger.record = (batch) => ledger.record({ ...batch, executor: "local" });
-  const executor = rig.makeExecutor({ ledger: { ...ledger, listExpected, record } });
+  const executor = rig.makeExecutor({ ...options, ledger: { ...ledger, listExpected, record } });
   const asLocal = (more: Partial<Executor> = {}) =>
     Object.assign(Object.create(executor) as Executor, { name: "local" as const, ...more });
   context.executor = asLocal();
