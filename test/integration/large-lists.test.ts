@@ -63,13 +63,15 @@ async function applyList(pageSize: number | undefined, onPage: (nth: number) => 
   const lease = await ledger.acquireLease("watch", "me", 60_000);
   if (lease === null) throw new Error("the lease is free");
   // The pods of the list are all expected: nothing is asked for by name, and nothing swept.
-  const listExpected = () => ledger.listExpected("local");
   const observer = createPodObserver({
-    ledger: { ...ledger, listExpected },
+    ledger,
     lease,
     http,
     log: quiet,
+    executor: "local",
     namespace: "default",
+    // The attempt that the others are copies of has none.
+    defaultNamespace: "elsewhere",
     positionKey: "large",
     signal: new AbortController().signal,
     monitor: UNMONITORED,
