@@ -25,7 +25,7 @@ import { backoffDelay, type BackoffPolicy } from "../lifecycle/backoff.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { LaunchOrder, LaunchResult } from "./executor.ts";
 
-// Below the minute for which the scheduler's claim holds.
+// A slow server is asked again later, by whichever scheduler is free then.
 const BUDGET_MS = 45_000;
 const MAX_CREATES = 4;
 const REPEAT_BACKOFF: BackoffPolicy = { initialMs: 200, maxMs: 2_000, factor: 2 };

@@ -19,7 +19,7 @@ import type { Logger } from "../lifecycle/log.ts";
 import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
 import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
-import { sweepPods } from "./kubernetes-sweep.ts";
+import { type MarkedPod, sweepPods } from "./kubernetes-sweep.ts";
 import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
 
 const CONCURRENT_CALLS = 16;
@@ -97,21 +97,27 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
   const applyList = async (pages: AsyncIterable<PodPage>): Promise<string> => {
     // Before the list: an attempt launched after this moment may be missing from the list and yet be well.
     const before = await expected();
-    const idle = new Set(before.filter((attempt) => attempt.state === "finished").map((attempt) => attempt.attempt_id));
+    const states = new Map(before.map(({ attempt_id, state }) => [attempt_id, state]));
     const listed = new Map<string, KnownPod>();
-    const pods: PodView[] = [];
+    // All that outlives a page: a list may be larger than memory would hold as a whole.
+    const strangers: MarkedPod[] = [];
+    let pods = 0;
     let resourceVersion = "";
     for await (const page of pages) {
       resourceVersion = page.resource_version;
       const observations: Observation[] = [];
       for (const pod of page.pods) {
-        pods.push(pod);
+        pods += 1;
+        const { [ANNOTATIONS.attempt]: attempt } = pod.annotations;
+        if (attempt !== undefined && !states.has(attempt) && !pod.deleting) {
+          strangers.push({ name: pod.name, uid: pod.uid, attempt_id: attempt });
+        }
         const mark = readMark(pod);
         if (mark === null) continue;
         const seen = observePod(mark, pod);
         listed.set(pod.name, knownPod(pod, mark, seen));
         // Nothing that a finished attempt's pod does matters but its going.
-        if (!idle.has(mark.attempt_id)) observations.push(seen);
+        if (states.get(mark.attempt_id) !== "finished") observations.push(seen);
       }
       await record(observations, null);
     }
@@ -125,12 +131,12 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     });
     await record(found, resourceVersion);
     known = listed;
-    // After the list: whoever is expected by now must not be swept.
-    await sweepPods({ http, log, namespace, signal }, pods, new Set((await expected()).map((each) => each.attempt_id)));
-    log.info(
-      { namespace, pods: pods.length, missing: missing.length, resource_version: resourceVersion },
-      "pods listed",
-    );
+    // After the list: whoever is expected by now must not be swept. Who was expected before it has others to remove its pod.
+    if (strangers.length > 0) {
+      const since = new Set((await expected()).map(({ attempt_id }) => attempt_id));
+      await sweepPods({ http, log, namespace, signal }, strangers, since);
+    }
+    log.info({ namespace, pods, missing: missing.length, resource_version: resourceVersion }, "pods listed");
     return resourceVersion;
   };
 

@@ -3,8 +3,6 @@
 
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
-import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
-import type { PodView } from "../kubernetes/pod-view.ts";
 import { deletePod } from "../kubernetes/pods.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
@@ -20,16 +18,20 @@ export interface SweepContext {
   signal: AbortSignal;
 }
 
+/** A pod with the mark of an attempt. */
+export interface MarkedPod {
+  name: string;
+  uid: string;
+  attempt_id: string;
+}
+
 /** A pod that cannot be removed now is left for the next sweep. */
 export async function sweepPods(
   context: SweepContext,
-  pods: readonly PodView[],
+  pods: readonly MarkedPod[],
   expected: ReadonlySet<string>,
 ): Promise<void> {
-  const orphans = pods.filter((pod) => {
-    const attempt = pod.annotations[ANNOTATIONS.attempt];
-    return attempt !== undefined && !expected.has(attempt) && !pod.deleting;
-  });
+  const orphans = pods.filter((pod) => !expected.has(pod.attempt_id));
   await forEachLimited(orphans.slice(0, MAX_PER_SWEEP), CONCURRENT_CALLS, async (pod) => {
     try {
       await deletePod(context.http, context.namespace, pod.name, { uid: pod.uid, signal: context.signal });

@@ -96,6 +96,17 @@ test.each([
   expect((await readFile(join(directory, "count"), "utf8")).trim().split("\n")).toHaveLength(1);
 });
 
+test("an exec plugin that is slow is run once for a hundred calls, and they all wait for it", async () => {
+  const { kubeconfigPath, directory } = await writePlugin(
+    (folder) =>
+      `echo run >> ${folder}/count\nsleep 0.3\necho '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"t"}}'`,
+  );
+  const source = kubeconfigCredentials({ kubeconfigPath }, systemClock, log);
+  const calls = await Promise.all(Array.from({ length: 100 }, () => source.current()));
+  expect(new Set(calls.map(({ headers }) => headers["authorization"]))).toEqual(new Set(["Bearer t"]));
+  expect((await readFile(join(directory, "count"), "utf8")).trim().split("\n")).toHaveLength(1);
+});
+
 test("a kubeconfig's exec plugin is run again after a refusal, once", async () => {
   const { kubeconfigPath } = await writePlugin((folder) => {
     const count = join(folder, "count");

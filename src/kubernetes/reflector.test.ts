@@ -12,6 +12,7 @@ import {
   type Step,
 } from "../../test/support/scripted-api-server.ts";
 import { failure } from "../core/errors.ts";
+import { systemClock } from "../lifecycle/clock.ts";
 import { createLogger } from "../lifecycle/log.ts";
 import { createKubernetesHttp } from "./http.ts";
 import { type ReflectorOptions, type ReflectorSink, type ReflectorState, runReflector } from "./reflector.ts";
@@ -134,6 +135,16 @@ test.each<[string, Step]>([
   expect(server.requests).toEqual(["list", "watch from 100", "list", "watch from 200"]);
 });
 
+const cutInCharacter: Step = (response) => {
+  const half = Buffer.from(JSON.stringify(added("🦆", "102")));
+  const cut = half.subarray(0, half.indexOf("🦆") + 2);
+  response.writeHead(200);
+  // The connection ends, the answer's body does not.
+  response.write(Buffer.concat([Buffer.from(`${JSON.stringify(added("a", "101"))}\n`), cut]), () =>
+    response.socket?.end(),
+  );
+};
+
 test.each<[string, Step, string]>([
   ["a reset", lines([added("a", "101")], "reset"), "101"],
   [
@@ -141,6 +152,7 @@ test.each<[string, Step, string]>([
     (response) => response.end(`${JSON.stringify(added("a", "101"))}\n{"type":"ADD`),
     "101",
   ],
+  ["a FIN in the middle of a character", cutInCharacter, "101"],
   ["an answer of 500 in HTML", answer(500, "<html>oops</html>"), "100"],
   ["an answer of 429", answer(429, status(429, "TooManyRequests"), { "retry-after": "1" }), "100"],
   ["an event of 504", lines([event("ERROR", status(504, "Timeout"))]), "100"],
@@ -153,8 +165,11 @@ test.each<[string, Step, string]>([
   expect(server.requests).toEqual(["list", "watch from 100", `watch from ${position}`]);
 });
 
-test("a position that the server answers with 500 time and again is given up", async () => {
-  const broken = answer(500, status(500, "InternalError"));
+test.each([
+  ["500", status(500, "InternalError")],
+  ["504, too large", status(504, "Timeout", { details: { causes: [{ reason: "ResourceVersionTooLarge" }] } })],
+])("a position that the server answers with %s time and again is given up", async (code, body) => {
+  const broken = answer(Number.parseInt(code), body);
   const { server } = await start({ lists: [list("100"), list("200")], watches: [broken, broken, broken] });
   await server.until(6);
   const watch = "watch from 100";
@@ -235,7 +250,7 @@ test("watches that end at once lead to a list, and never to more than a few requ
   expect(server.requests.length / minutes).toBeLessThan(20);
 });
 
-test("a continue token that expires leads to one whole list", async () => {
+test("a continue token that expires leads to a list anew, and the second time to one whole list", async () => {
   const limits: (string | null)[] = [];
   const noting =
     (step: Step): Step =>
@@ -247,12 +262,14 @@ test("a continue token that expires leads to one whole list", async () => {
     lists: [
       list("100", [podObject("a", "90")], "next"),
       answer(410, status(410, "Expired")),
-      list("105", [podObject("b", "91")]),
+      list("105", [podObject("a", "90")], "next"),
+      answer(410, status(410, "Expired")),
+      list("110", [podObject("b", "91")]),
     ].map(noting),
   });
-  await server.until(4);
-  expect(limits).toEqual(["500", "500", "0"]);
-  expect(applied).toEqual(["list 105: b"]);
+  await server.until(6);
+  expect(limits).toEqual(["250", "250", "250", "250", "0"]);
+  expect(applied).toEqual(["list 110: b"]);
 });
 
 test("a consumer that fails leads back to a list; nothing counts as applied", async () => {
@@ -270,6 +287,65 @@ test("a consumer that fails leads back to a list; nothing counts as applied", as
   await server.until(4);
   expect(server.requests).toEqual(["list", "watch from 100", "list", "watch from 200"]);
   expect(applied).toEqual(["list 100: ", "list 200: "]);
+});
+
+test("a consumer that fails for long is asked slowly, and has it all after that", async () => {
+  const began = performance.now();
+  const passed = () => (performance.now() - began) * SPEED;
+  const { server, applied } = await start(
+    { lists: Array.from({ length: 50 }, () => list("100", [podObject("a", "90")])) },
+    {
+      failing: () => {
+        if (passed() < 45_000) throw failure("unavailable", "Postgres is away");
+      },
+    },
+  );
+  await expect.poll(() => applied, { timeout: 15_000 }).toEqual(["list 100: a"]);
+  const minutes = passed() / 60_000;
+  expect(server.requests.length / minutes).toBeLessThan(20);
+});
+
+test("410 in each form leads to a list within a second, and to no word of an error", async () => {
+  const said: string[] = [];
+  const loud = Object.assign(Object.create(log) as typeof log, { error: (_: object, text: string) => said.push(text) });
+  const expired = status(410, "Expired");
+  const forms: Step[][] = [
+    [answer(410, expired)],
+    [lines([event("ERROR", expired)])],
+    [lines([event("ERROR", expired)], "end")],
+    [lines([added("a", "101"), bookmark("102"), event("ERROR", expired)])],
+    [lines([added("a", "101"), event("ERROR", status(410, "Gone"))], "end")],
+    // What failed before does not count.
+    [answer(500, "oops"), answer(410, expired)],
+  ];
+  const waits = forms.map(async (form) => {
+    let told = 0;
+    let listed = 0;
+    const timed: Step[] = form.map((step) => (response, url) => {
+      told = performance.now();
+      step(response, url);
+    });
+    const second: Step = (response, url) => {
+      listed = performance.now();
+      list("200")(response, url);
+    };
+    // On the real clock: a second is a second.
+    const options = { clock: systemClock, log: loud, random: () => 0.9 };
+    const { server } = await start({ lists: [list("100"), second], watches: timed }, options);
+    await server.until(form.length + 3);
+    expect(server.requests.slice(-2)).toEqual(["list", "watch from 200"]);
+    return listed - told;
+  });
+  for (const wait of await Promise.all(waits)) expect(wait).toBeLessThan(1_000);
+  expect(said).toEqual([]);
+});
+
+test("410 after every list is asked ever more slowly", async () => {
+  const expired = answer(410, status(410, "Expired"));
+  const began = performance.now();
+  const { server } = await start({ watches: Array.from({ length: 50 }, () => expired) });
+  await server.until(16);
+  expect((performance.now() - began) * SPEED).toBeGreaterThan(30_000);
 });
 
 test("a lost lease ends it", async () => {

@@ -82,6 +82,8 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
   let listDueAt = clock.monotonic() + Math.min(LIST_AFTER_RESUME_MS, relistIntervalMs);
   let listCause: ListCause = "start";
   let failures = 0;
+  /** Expired positions without a healthy watch between them. */
+  let expired = 0;
   let veryShort = 0;
 
   const giveUpPosition = (cause: ListCause) => {
@@ -92,8 +94,8 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
   const list = async (): Promise<string> => {
     report({ kind: "syncing" });
     options.onList?.(listCause);
-    // Continue tokens expire: after that, the whole list is asked for in one piece.
-    for (const pageSize of [undefined, 0]) {
+    // Continue tokens expire: then the list is begun anew, and at last asked for in one piece, whatever its size.
+    for (const pageSize of [undefined, undefined, 0]) {
       try {
         const resourceVersion = await options.sink.applyList(
           listPods(options.http, options.namespace, {
@@ -114,7 +116,7 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
         if (!isGone(error) || pageSize === 0) throw error;
       }
     }
-    throw new Error("unreachable: the second list either returns or throws");
+    throw new Error("unreachable: the last list either returns or throws");
   };
 
   const watch = async (from: string) => {
@@ -163,7 +165,10 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       );
       return { end, events, livedMs: clock.monotonic() - began };
     } finally {
-      if (clock.monotonic() - began >= HEALTHY_MS) failures = 0;
+      if (clock.monotonic() - began >= HEALTHY_MS) {
+        failures = 0;
+        expired = 0;
+      }
       // What was received counts even if the watch broke; a failure here is a failed consumer and replaces other errors.
       await batcher.drain().catch((error: unknown) => {
         throw sinkFailure(error);
@@ -201,7 +206,9 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
       if (signal.aborted && !isSinkFailure(error)) break;
       const cause = causeOf(error);
       if (isFailure(cause, "lease_lost")) throw cause;
-      failures += 1;
+      // Who says that a position has expired is well: what failed before is over, and the list follows within a second.
+      if (isGone(error)) expired += 1;
+      failures = isGone(error) ? expired : failures + 1;
       // A server may also answer a position that it dislikes with 500, time and again.
       const doubted = isKubernetesError(error) && error.code >= 500 && failures >= MAX_DOUBTFUL;
       if (position !== null) options.onWatchEnd?.("error");

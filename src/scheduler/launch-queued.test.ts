@@ -118,7 +118,7 @@ it("ends without Postgres, whose rows let another scheduler repeat what could no
   await launch.drain();
   await db.close();
   await proxy.close();
-  store.pass(61);
+  store.pass(15);
   const claim = { executor: "local", holder: "another", limit: 1, leaseMs: 1_000 };
   expect(await claimAttempts(store.db, claim, store.now())).toHaveLength(1);
 });

@@ -17,14 +17,16 @@ import {
   findNextLaunch,
   type LaunchRecord,
   recordLaunches,
+  renewClaims,
 } from "../store/attempt-launch.ts";
 import { prepareContainer } from "../store/container-launch.ts";
 import { type LaunchReport, type SchedulerContext, untilMs } from "./activity.ts";
 
 /** 1 s … 60 s between launches of one attempt. */
 const LAUNCH_BACKOFF: BackoffPolicy = { initialMs: 1_000, maxMs: 60_000, factor: 2 };
-// Longer than any launch call with its own repeats takes.
-const CLAIM_LEASE_MS = 60_000;
+// What a killed scheduler had claimed waits for no longer; the living renew what takes longer, in passes every few seconds.
+const CLAIM_LEASE_MS = 15_000;
+const RENEW_MS = 5_000;
 
 export interface Launcher {
   runOnce(): Promise<PassResult>;
@@ -35,7 +37,7 @@ export interface Launcher {
 /** @param wake asks for another pass, when a launch has come to an end */
 export function createLauncher(context: SchedulerContext, wake: () => void): Launcher {
   const { db, executor, rules, clock, log, holder, limits } = context;
-  const underWay = new Set<Promise<void>>();
+  const underWay = new Map<string, { launching: Promise<void>; claimedAt: Date }>();
   let ended: LaunchRecord[] = [];
 
   const launch = async (attempt: ClaimedAttempt): Promise<void> => {
@@ -85,19 +87,33 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
     });
   };
 
-  const begin = (attempt: ClaimedAttempt): void => {
+  const begin = (attempt: ClaimedAttempt, claimedAt: Date): void => {
+    const { attempt_id } = attempt;
+    // A claim that ran out while Postgres was away, and is ours again.
+    const before = underWay.get(attempt_id);
+    if (before) {
+      before.claimedAt = claimedAt;
+      return;
+    }
     const launching = launch(attempt)
       .catch((error: unknown) => {
-        log.error({ err: error, attempt_id: attempt.attempt_id }, "launch failed unexpectedly");
+        log.error({ err: error, attempt_id }, "launch failed unexpectedly");
         // Put off like any other, so that one which fails for ever comes to an end with a reason.
         const reason = `The launch failed unexpectedly: ${messageOf(error)}`;
         finish(attempt, { kind: "retry", reason, retry_after_ms: null });
       })
       .finally(() => {
-        underWay.delete(launching);
+        underWay.delete(attempt_id);
         wake();
       });
-    underWay.add(launching);
+    underWay.set(attempt_id, { launching, claimedAt });
+  };
+
+  const renew = async (now: Date): Promise<void> => {
+    const old = [...underWay].filter(([, { claimedAt }]) => now.getTime() - claimedAt.getTime() >= RENEW_MS);
+    if (old.length === 0) return;
+    await renewClaims(db, { attemptIds: old.map(([id]) => id), holder, leaseMs: CLAIM_LEASE_MS }, now);
+    for (const [, claim] of old) claim.claimedAt = now;
   };
 
   return {
@@ -111,19 +127,20 @@ export function createLauncher(context: SchedulerContext, wake: () => void): Lau
         ended = [...records, ...ended];
         throw error;
       }
+      await renew(now);
       const free = executor.launchConcurrency - underWay.size;
       const claimed =
         free > 0
           ? await claimAttempts(db, { executor: executor.name, holder, limit: free, leaseMs: CLAIM_LEASE_MS }, now)
           : [];
-      claimed.forEach(begin);
+      for (const attempt of claimed) begin(attempt, now);
       return {
         counts: { claimed: claimed.length, recorded: records.length },
         dueInMs: free > claimed.length ? untilMs(await findNextLaunch(db, executor.name, now), now) : null,
       };
     },
     drain: async () => {
-      while (underWay.size > 0) await Promise.all(underWay);
+      while (underWay.size > 0) await Promise.all([...underWay.values()].map(({ launching }) => launching));
       try {
         if (ended.length > 0) await recordLaunches(db, rules, ended, clock.now());
       } catch (error) {

@@ -55,6 +55,20 @@ export async function claimAttempts(
   return rows;
 }
 
+/** Of launches that are still under way. */
+export async function renewClaims(
+  db: Queryable,
+  claim: { attemptIds: readonly string[]; holder: string; leaseMs: number },
+  now: Date,
+): Promise<void> {
+  await db.query({
+    name: "renew_claims",
+    // What has been recorded, or taken over, since is left alone.
+    text: "update attempt set claimed_until = $3 where id = any ($1::uuid[]) and claimed_by = $2 and state = 'launching'",
+    values: [claim.attemptIds, claim.holder, new Date(now.getTime() + claim.leaseMs)],
+  });
+}
+
 /** When a launch that was put off is due; null when none is. */
 export async function findNextLaunch(db: Queryable, executor: string, now: Date): Promise<Date | null> {
   const { rows } = await db.query<{ next_due: Date | null }>({

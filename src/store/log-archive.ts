@@ -79,6 +79,11 @@ export interface TryLog {
   epoch: number;
   /** null: in Postgres. */
   log_key: string | null;
+  /** An end that others saw and the attempt itself could not write; null: there is none, or the log has it. */
+  end_reason: string | null;
+  finished_at: Date | null;
+  /** What the cluster said last of its pod. */
+  last_event: string | null;
 }
 
 /** Where the logs of a try's attempts are, in their order. */
@@ -90,8 +95,12 @@ export async function listTryLogs(
 ): Promise<TryLog[]> {
   const { rows } = await db.query<TryLog>({
     name: "list_try_logs",
-    text: `select id as attempt_id, epoch, nullif(log_key, '') as log_key from attempt
-      where task_instance_id = $1 and try_number = $2 and epoch >= $3 order by epoch`,
+    text: `
+      select a.id as attempt_id, a.epoch, nullif(a.log_key, '') as log_key, a.finished_at, a.last_event,
+        case when a.outcome not in ('success', 'skipped') and a.error is null and c.done is not true
+          then a.outcome_reason end as end_reason
+      from attempt a left join container_log c on c.attempt_id = a.id
+      where a.task_instance_id = $1 and a.try_number = $2 and a.epoch >= $3 order by a.epoch`,
     values: [taskInstanceId, tryNumber, fromEpoch],
   });
   return rows;

@@ -1,12 +1,12 @@
 // The log of one try, wherever its parts are: its attempts one after the other, each in its own order, lines in Postgres or
-// already in the object store.
+// already in the object store. Of an attempt that could not say how it ended, the last line is what was seen of its end.
 
 import { createInterface } from "node:readline";
 import { compose, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Bytes, ObjectStore } from "../core/object-store.ts";
 import type { Queryable } from "./database.ts";
-import { type ArchivedLine, listTryLogs, readLogLines } from "./log-archive.ts";
+import { type ArchivedLine, listTryLogs, readLogLines, type TryLog } from "./log-archive.ts";
 
 export interface LogRow extends ArchivedLine {
   epoch: number;
@@ -21,6 +21,8 @@ export interface LogCursor {
 export const LOG_START: LogCursor = { epoch: 0, seq: -1 };
 
 const BATCH_LINES = 1_000;
+/** Of the line that says the end: behind all that a worker numbers, and as large as a reader's token holds. */
+const END_SEQ = 999_999_999;
 
 /** Batch by batch as the reader takes them, so that a large log is never in memory as a whole. */
 export async function* streamTryLog(
@@ -35,7 +37,14 @@ export async function* streamTryLog(
     const batches =
       log.log_key === null ? streamRows(db, log.attempt_id, seq) : streamArchive(await objects.get(log.log_key), seq);
     for await (const batch of batches) yield batch.map((line) => ({ ...line, epoch: log.epoch }));
+    if (seq < END_SEQ) yield sayEnd(log);
   }
+}
+
+function sayEnd({ epoch, end_reason: reason, finished_at: timestamp, last_event: event }: TryLog): LogRow[] {
+  if (reason === null || timestamp === null) return [];
+  const text = event === null ? reason : `${reason}; the last event of its pod: ${event}`;
+  return [{ epoch, seq: END_SEQ, timestamp, level: "error", event: text }];
 }
 
 /** At most `limit` lines. */

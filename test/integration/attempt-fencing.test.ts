@@ -5,6 +5,7 @@ import type { Observation } from "../../src/core/observation.ts";
 import { claimRemains, listExpectedAttempts, markCleaned } from "../../src/store/attempt-clean.ts";
 import { claimAttempts, recordLaunches } from "../../src/store/attempt-launch.ts";
 import { endOverdueAttempts } from "../../src/store/attempt-overdue.ts";
+import type { Database } from "../../src/store/database.ts";
 import { recordHeartbeat, releaseQuarantine } from "../../src/store/heartbeats.ts";
 import { acquireLease, releaseLease } from "../../src/store/leases.ts";
 import { loadPosition, recordObservations } from "../../src/store/observations.ts";
@@ -103,6 +104,13 @@ describe("an attempt", () => {
     expect(await record([seen(attempt), seen(attempt)])).toBeUndefined();
   });
 
+  it("is not touched by a pod that is marked as of another of the instance's attempts", async () => {
+    const { runId, attempt } = await launchOne();
+    const stale = { epoch: attempt.epoch + 1, outcome: outcomeOf("deleted"), gone: true };
+    await record([seen(attempt, stale)]);
+    expect(await store.states(runId)).toEqual({ a: "queued" });
+  });
+
   it("is ended by its own pod alone, whatever another with its marks does in the same batch", async () => {
     const { attempt } = await launchOne();
     const copy = { pod_uid: "copy" };
@@ -182,6 +190,20 @@ describe("an attempt", () => {
     store.pass(1);
     expect(await endOverdueAttempts(store.db, store.rules, limits, store.now())).toEqual({ open: 1, ended: 1 });
     expect(await store.states(runId)).toEqual({ a: "up_for_retry" });
+  });
+
+  it("that starts in the moment in which its time to start is over has started", async () => {
+    const { runId, attempt } = await launchOne();
+    store.pass(2);
+    const limits = { image: 1, configuration: 1, start: 1, heartbeat: 330 };
+    const query: Database["query"] = async (statement) => {
+      const answer = await store.db.query(statement);
+      if (statement.name === "open_attempts") await store.start(attempt.attempt_id);
+      return answer as never;
+    };
+    const ended = await endOverdueAttempts({ ...store.db, query }, store.rules, limits, store.now());
+    expect(ended).toEqual({ open: 1, ended: 0 });
+    expect(await store.states(runId)).toEqual({ a: "running" });
   });
 
   it("is expected until it is cleaned", async () => {

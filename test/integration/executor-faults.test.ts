@@ -4,8 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ServerResponse } from "node:http";
 import type { WatchState } from "../../src/executors/kubernetes-watch.ts";
 import { type Clock, systemClock } from "../../src/lifecycle/clock.ts";
+import { createLogger } from "../../src/lifecycle/log.ts";
+import { LABELS } from "../../src/kubernetes/pod-labels.ts";
+import { objectAt, textsAt } from "../../src/kubernetes/read-json.ts";
 import { makeOrder, running, terminated } from "../support/api-server.ts";
 import { createFastClock } from "../support/fast-clock.ts";
+import type { Interception } from "../support/fake-api-server.ts";
 import { type FakeRig, openFakeRig } from "../support/fake-executor.ts";
 
 const SPEED = 20;
@@ -30,7 +34,8 @@ const seen = (uid: string | null, fits: "ended" | "gone") =>
 describe("a position that the server has forgotten", () => {
   test.each(["event", "answer"] as const)("costs no task, told as an %s", async (expiredAs) => {
     rig.server.levers.expiredAs = expiredAs;
-    const executor = rig.makeExecutor();
+    const errors: string[] = [];
+    const executor = rig.makeExecutor({ log: noteErrors(errors) });
     await watch(executor);
     const [left, right] = [await rig.launch(executor), await rig.launch(executor)];
     rig.server.levers.silent = true;
@@ -52,8 +57,19 @@ describe("a position that the server has forgotten", () => {
     expect((performance.now() - began) * SPEED).toBeLessThan(60_000);
     expect(rig.server.counts()["list"]).toBe(2);
     expect(executor.watchStates()["default"]?.kind).not.toBe("degraded");
+    expect(errors).toEqual([]);
   });
 });
+
+/** A log of whose lines the errors are kept, those of its children too. */
+function noteErrors(errors: string[]) {
+  const log = createLogger("silent");
+  const noting = Object.assign(Object.create(log) as typeof log, {
+    error: (_: object, text: string) => errors.push(text),
+    child: () => noting,
+  });
+  return noting;
+}
 
 test("a watch that says nothing of pods for long is made good by the periodic list", async () => {
   const executor = rig.makeExecutor({ relistIntervalMs: 30_000 });
@@ -68,6 +84,9 @@ test("a watch that says nothing of pods for long is made good by the periodic li
 });
 
 test("a watch without a byte for longer than bookmarks take is started anew, without a list", async () => {
+  // Its two and a half minutes, sooner.
+  await rig.close();
+  rig = await openFakeRig(createFastClock(100));
   const executor = rig.makeExecutor();
   await watch(executor);
   rig.server.levers.silent = true;
@@ -93,6 +112,72 @@ test("three schedulers patch nothing, and one watches", async () => {
   expect(rig.server.counts()).toMatchObject({ create: 60, "patch pods/status": 120 });
   expect(rig.server.counts()["patch"]).toBeUndefined();
   expect(rig.server.counts()["get"]).toBeUndefined();
+});
+
+test("schedulers roll under 100 running pods: none is patched, deleted or ended", async () => {
+  const namespaces = ["default", "etl"];
+  rig.server.objects.create({ resource: "namespaces", namespace: null, name: "etl" }, {});
+  const executors = [rig.makeExecutor({ namespaces }), rig.makeExecutor({ namespaces })];
+  for (const executor of executors) await executor.start();
+  const pods = await Promise.all(
+    Array.from({ length: 100 }, (_, index) =>
+      rig.launch(executors[index % 2] ?? rig.makeExecutor(), makeOrder(namespaces[index % 2] ?? "")),
+    ),
+  );
+  for (const { namespace, pod_name: name } of pods) {
+    rig.server.objects.patch({ resource: "pods", namespace, name }, "status", { status: running });
+  }
+  for (const executor of executors) {
+    await rig.makeExecutor({ namespaces }).start();
+    await executor.stop();
+    await expect.poll(() => rig.server.levers.open.size, SOON).toBe(2);
+  }
+  expect(rig.server.counts()).toMatchObject({ create: 100 });
+  for (const verb of ["patch", "delete", "get"]) expect(rig.server.counts()[verb]).toBeUndefined();
+  expect(rig.ledger.observations.filter((each) => each.outcome !== null || each.gone)).toEqual([]);
+});
+
+test("a pod that a finalizer holds is gone once it is let go, also when nobody watched its deletion", async () => {
+  const pod = await rig.launch(rig.makeExecutor());
+  const place = { resource: "pods", namespace: "default", name: pod.pod_name };
+  rig.server.objects.patch(place, null, { metadata: { finalizers: ["example.com/hold"] } });
+  rig.server.objects.remove(place, null, 0);
+  await watch(rig.makeExecutor());
+  await rig.ledger.wait("the pod", (each) => each.pod_uid === pod.pod_uid);
+  expect(rig.ledger.observations.filter((each) => each.gone)).toEqual([]);
+  rig.server.objects.patch(place, null, { metadata: { finalizers: null } });
+  expect(await seen(pod.pod_uid, "gone")).toMatchObject({ outcome: { kind: "deleted" } });
+});
+
+test("a removal that meets another uid, or nothing, is done", async () => {
+  const executor = rig.makeExecutor();
+  const pod = await rig.launch(executor);
+  const stale = { ...pod, pod_uid: "another" };
+  expect(await executor.remove(stale)).toBe("gone");
+  expect(rig.server.objects.list("pods", "default")).toHaveLength(1);
+  expect(await executor.remove(pod)).toBe("going");
+  expect(await executor.remove(pod)).toBe("gone");
+});
+
+test.each<[string, Interception]>([
+  ["never came", "answered"],
+  ["took effect", "lose"],
+])("a patch that keeps a pod, and is not answered because it %s, is repeated", async (_, fault) => {
+  const executor = rig.makeExecutor();
+  const pod = await rig.launch(executor);
+  await rig.setStatus(pod.pod_name, terminated(0));
+  let patches = 0;
+  rig.server.intercept = ({ verb, resource }) =>
+    verb === "patch" && resource === "pods" && (patches += 1) === 1 ? fault : "pass";
+  const began = performance.now();
+  await expect(executor.keep?.(pod)).rejects.toMatchObject({ uncertain: true });
+  expect((performance.now() - began) * SPEED).toBeLessThan(30_000);
+  expect(await executor.keep?.(pod)).toBe("kept");
+  expect(patches).toBe(2);
+  const [kept, ...others] = rig.server.objects.list("pods", "default");
+  expect(others).toEqual([]);
+  const labels = textsAt(objectAt(kept, "metadata"), "labels");
+  expect({ by: LABELS.keptBy in labels, of: LABELS.installation in labels }).toEqual({ by: true, of: false });
 });
 
 test("a reconcile lists once for each namespace, however many attempts are open", async () => {

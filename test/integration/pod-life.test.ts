@@ -99,6 +99,19 @@ describe("pods of ended attempts", () => {
     expect(removed).toEqual([order.attempt_id]);
   });
 
+  it("are kept once the API server answers, and not removed before", async () => {
+    const order = await begin({ pods: { keep: "always", for: null } });
+    await end(order, "success");
+    const { keep } = context.executor;
+    context.executor.keep = () => Promise.reject(new Error("no answer within 20000 ms"));
+    expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 1, gone: 0 } });
+    if (keep) context.executor.keep = keep;
+    expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 0 } });
+    store.pass(30);
+    expect(await cleanFinished(context)).toMatchObject({ counts: { asked: 1, gone: 1 } });
+    expect({ kept, removed }).toEqual({ kept: [order.attempt_id], removed: [] });
+  });
+
   it("that do not end are removed after a minute", async () => {
     const order = await begin({ pods: { keep: "always", for: null } });
     await end(order, "timed_out");

@@ -161,7 +161,7 @@ export async function startFakeApiServer(clock: Clock = systemClock): Promise<Fa
 }
 
 /** A kubeconfig that leads to it. */
-export async function writeFakeKubeconfig({ url }: FakeApiServer, token = "anyone"): Promise<string> {
+export async function writeFakeKubeconfig({ url }: { url: string }, token = "anyone"): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), "fake-kubeconfig-")), "config");
   const config = {
     clusters: [{ name: "c", cluster: { server: url, "insecure-skip-tls-verify": true } }],

@@ -14,7 +14,7 @@ export interface Requirement {
 /** Rows `| F1 | text | tests |`; tests are "`file` › title › row", one to a line of the cell. */
 export function readRequirements(markdown: string): Requirement[] {
   return markdown.split("\n").flatMap((line): Requirement[] => {
-    const cells = /^\| ([FG]\d+) \| (.*?) \| (.*) \|$/.exec(line);
+    const cells = /^\| ([FGN]\d+) \| (.*?) \| (.*) \|$/.exec(line);
     if (cells === null) return [];
     const [, id = "", text = "", shown = ""] = cells;
     const parts = shown.split("<br>").map((part) => part.trim());
