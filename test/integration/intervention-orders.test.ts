@@ -61,7 +61,7 @@ describe("interventions in any order", () => {
           await play(tasks, steps, (taskId) => ({ kind: nodes[Number(taskId.slice(1))]?.end ?? "success" }));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   }, 120_000);
 
@@ -94,7 +94,7 @@ describe("interventions in any order", () => {
           );
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   }, 120_000);
 });

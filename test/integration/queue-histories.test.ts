@@ -102,7 +102,7 @@ it("a pass chooses what a full scan does", async () => {
         }
       },
     ),
-    { numRuns: 15, endOnFailure: true },
+    { numRuns: 8, endOnFailure: true },
   );
 }, 300_000);
 

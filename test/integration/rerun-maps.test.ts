@@ -175,7 +175,7 @@ describe("running again from a task below maps", () => {
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   }, 120_000);
 });

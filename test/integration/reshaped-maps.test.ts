@@ -203,7 +203,7 @@ describe("a run at the newest version of its DAG", () => {
         const { rows } = await store.db.query({ text: "select reason from dag_run where id = $1", values: [run.id] });
         expect(JSON.stringify(rows)).not.toContain("deadlocked");
       }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
   }, 180_000);
 });
