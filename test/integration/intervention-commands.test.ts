@@ -1,26 +1,23 @@
 // What people type to change runs, as processes, against the product on one machine: nothing between is left out.
 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { findFreePort } from "../../src/cli/free-port.ts";
-import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
+import type { RestClient } from "../../src/cli/rest-client.ts";
 import { changesAnswer } from "../../src/contract/rest-interventions.ts";
 import { systemClock } from "../../src/lifecycle/clock.ts";
 import { pollUntil } from "../cluster/support/poll.ts";
-import { type Process, startProcess } from "../cluster/support/processes.ts";
 import { listTasks, readLog, triggerRun, waitForDag, waitForRun } from "../cluster/support/runs.ts";
 import { runCommand } from "../support/command.ts";
+import { type Standalone, startStandalone } from "../support/standalone.ts";
 
 const WINDLASS = join(import.meta.dirname, "..", "..", "bin", "windlass");
 /** A worker asks for 10 s at most to clean up, and one that blocks is killed then. */
 const GONE_MS = 15_000;
 
+let standalone: Standalone;
 let folder: string;
-let dags: string;
 let environment: Record<string, string>;
-let running: Process;
 let rest: RestClient;
 
 /** Each task leaves its process id; "tidy" cleans up when it is asked to end, "deaf" never hears of it. */
@@ -50,24 +47,11 @@ export default dag("slow", { params: z.object({ to: z.string(), wait: z.boolean(
 `;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "windlass-acts-"));
-  dags = await mkdtemp(join(tmpdir(), "windlass-acts-dags-"));
-  await writeFile(join(dags, "slow.ts"), DAG);
-  const port = await findFreePort();
-  environment = {
-    PATH: process.env["PATH"] ?? "",
-    WINDLASS_DATA_FOLDER: folder,
-    WINDLASS_DAGS_FOLDER: dags,
-    WINDLASS_LISTEN_PORT: String(port),
-  };
-  running = await startProcess(["standalone"], environment, "Windlass serves on");
-  rest = createRestClient(`http://127.0.0.1:${port}`, null);
+  standalone = await startStandalone({ "slow.ts": DAG });
+  ({ folder, environment, rest } = standalone);
   await waitForDag(rest, "slow");
 });
-afterAll(async () => {
-  await running.stop();
-  await Promise.all([folder, dags].map((path) => rm(path, { recursive: true, force: true })));
-});
+afterAll(() => standalone.stop());
 
 const windlass = (...args: string[]) => runCommand("env", [...vars(), WINDLASS, ...args]);
 const vars = () => Object.entries(environment).map(([name, value]) => `${name}=${value}`);

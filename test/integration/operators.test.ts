@@ -1,17 +1,12 @@
 // Branches, commands, waits and callbacks in the product as a user has it: `bin/windlass standalone` with the local executor.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { findFreePort } from "../../src/cli/free-port.ts";
-import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { explanationAnswer } from "../../src/contract/rest-explain.ts";
 import { resultAnswer, taskInstanceAnswer } from "../../src/contract/rest-task-instances.ts";
 import { callbacksAnswer } from "../../src/contract/rest-waits.ts";
 import { pollUntil } from "../cluster/support/poll.ts";
-import { type Process, startProcess } from "../cluster/support/processes.ts";
 import { listTasks, readLog, triggerRun, waitForDag, waitForRun } from "../cluster/support/runs.ts";
+import { type Standalone, startStandalone } from "../support/standalone.ts";
 
 const DAGS = `
 import { execSync } from "node:child_process";
@@ -53,32 +48,14 @@ export const other = dag("other", { params: z.object({ n: z.number() }) }, ({ pa
 });
 `;
 
-let folder: string;
-let dags: string;
-let rest: RestClient;
-let running: Process;
-let address: string;
+let standalone: Standalone;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "windlass-operators-"));
-  dags = await mkdtemp(join(tmpdir(), "windlass-dags-"));
-  await writeFile(join(dags, "operators.ts"), DAGS);
-  const port = await findFreePort();
-  address = `http://127.0.0.1:${port}`;
-  rest = createRestClient(address, null);
-  const environment = {
-    PATH: process.env["PATH"] ?? "",
-    WINDLASS_DATA_FOLDER: folder,
-    WINDLASS_DAGS_FOLDER: dags,
-    WINDLASS_LISTEN_PORT: String(port),
-  };
-  running = await startProcess(["standalone"], environment, "Windlass serves on");
+  standalone = await startStandalone({ "operators.ts": DAGS });
 }, 120_000);
-afterEach(async () => {
-  await running.stop();
-  await Promise.all([folder, dags].map((path) => rm(path, { recursive: true, force: true })));
-});
+afterEach(() => standalone.stop());
 
 it("decides, commands, waits, is answered, and tells", async () => {
+  const { rest, address } = standalone;
   await waitForDag(rest, "operators");
   const runId = await triggerRun(rest, "operators", { url: `${address}/api/v2/version` });
   const base = `/api/v2/dags/operators/dagRuns/${encodeURIComponent(runId)}`;

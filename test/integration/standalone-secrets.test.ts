@@ -2,19 +2,15 @@
 // local executor. What is secret reaches the code, and shows nowhere that a user may look.
 
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createRestClient, type RestClient } from "../../src/cli/rest-client.ts";
 import { explanationAnswer } from "../../src/contract/rest-explain.ts";
 import { resultAnswer } from "../../src/contract/rest-task-instances.ts";
 import { connectionAnswer, variableAnswer } from "../../src/contract/rest-variables.ts";
 import { callbacksAnswer } from "../../src/contract/rest-waits.ts";
 import { pollUntil } from "../cluster/support/poll.ts";
-import { type Process, startProcess } from "../cluster/support/processes.ts";
 import { readLog, triggerRun, waitForDag, waitForRun } from "../cluster/support/runs.ts";
+import { type Standalone, startStandalone } from "../support/standalone.ts";
 
 const TOKEN = "tok-hunter22-of-the-shop";
 const PASSWORD = "pass-swordfish-of-the-chat";
@@ -59,10 +55,7 @@ export default dag("secrets", { onFailure: tell }, () => {
 });
 `;
 
-let folder: string;
-let dags: string;
-let rest: RestClient;
-let running: Process;
+let standalone: Standalone;
 let server: Server;
 let heard: string[];
 let chat: string;
@@ -77,35 +70,17 @@ beforeEach(async () => {
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  chat = `http://127.0.0.1:${portOf(server)}`;
-  folder = await mkdtemp(join(tmpdir(), "windlass-secrets-"));
-  dags = await mkdtemp(join(tmpdir(), "windlass-dags-"));
-  await writeFile(join(dags, "secrets.ts"), DAGS);
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const port = portOf(probe);
-  probe.close();
-  rest = createRestClient(`http://127.0.0.1:${port}`, null);
-  const environment = {
-    PATH: process.env["PATH"] ?? "",
-    WINDLASS_DATA_FOLDER: folder,
-    WINDLASS_DAGS_FOLDER: dags,
-    WINDLASS_LISTEN_PORT: String(port),
-  };
-  running = await startProcess(["standalone"], environment, "Windlass serves on");
+  const bound = server.address();
+  chat = `http://127.0.0.1:${typeof bound === "object" && bound ? bound.port : 0}`;
+  standalone = await startStandalone({ "secrets.ts": DAGS });
 }, 120_000);
 afterEach(async () => {
-  await running.stop();
+  await standalone.stop();
   server.close();
-  await Promise.all([folder, dags].map((path) => rm(path, { recursive: true, force: true })));
 });
 
-function portOf(bound: Server): number {
-  const address = bound.address();
-  return typeof address === "object" && address ? address.port : 0;
-}
-
 it("reach branches, commands, sensors and callbacks, and show nowhere", async () => {
+  const { rest, running } = standalone;
   await rest.post("/api/v2/variables", { key: "token", value: TOKEN }, variableAnswer);
   const connection = { connection_id: "chat", conn_type: "http", host: chat, password: PASSWORD };
   await rest.post("/api/v2/connections", connection, connectionAnswer);
