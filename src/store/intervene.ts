@@ -10,7 +10,7 @@ import { requestStops } from "./attempt-stop.ts";
 import { followRunEnd } from "./callbacks.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type NewEvent, recordEvents } from "./event-log.ts";
-import { countFinished, settleRun } from "./run-advance.ts";
+import { countFinished, setUnfinished, settleRun } from "./run-advance.ts";
 import { readUnblocked } from "./waiting-instances.ts";
 import { layOutInstances, moveRunToVersion } from "./move-version.ts";
 import { lockRuns, readNewestVersion, type RunChoice } from "./run-snapshot.ts";
@@ -174,14 +174,6 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
     values: [run.id, plan.run_to, locked.unfinished, now, plan.reason],
   });
   if (plan.run_to !== null) await followRunEnd(tx, run.id, graph, plan.run_to, now);
-}
-
-async function setUnfinished(tx: Queryable, runId: number, unfinished: number): Promise<void> {
-  await tx.query({
-    name: "set_unfinished",
-    text: "update dag_run set unfinished = $2 where id = $1",
-    values: [runId, unfinished],
-  });
 }
 
 // Instances that an array has become too short for are nobody's upstream.

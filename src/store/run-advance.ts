@@ -200,16 +200,21 @@ export async function settleRun(
     // Once each: what was read last has the counters as they are.
     waiting = [...new Map([...grown, ...expanded].map((instance) => [instance.id, instance])).values()];
   }
-  await tx.query({
-    name: "set_unfinished",
-    text: "update dag_run set unfinished = $2 where id = $1",
-    values: [run.id, unfinished],
-  });
+  await setUnfinished(tx, run.id, unfinished);
   // Those that finished may be what an instance of a later run waits for.
   await notifyWork(tx, "queue");
   if (unfinished > 0) return { scheduled, ended: 0 };
   await endRun(tx, run.id, graph, now);
   return { scheduled, ended: 1 };
+}
+
+/** How many instances of a run have not finished. */
+export async function setUnfinished(tx: Queryable, runId: number, unfinished: number): Promise<void> {
+  await tx.query({
+    name: "set_unfinished",
+    text: "update dag_run set unfinished = $2 where id = $1",
+    values: [runId, unfinished],
+  });
 }
 
 async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date): Promise<void> {
