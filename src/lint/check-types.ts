@@ -29,12 +29,15 @@ export async function checkTypes(folder: string, files: readonly string[]): Prom
     const project = join(scratch, "tsconfig.json");
     await writeFile(project, JSON.stringify(await describeProject(folder, files)));
     const { output, status } = await run(compiler, ["-p", project, "--pretty", "false"], folder);
-    const found = await readDiagnostics(output, folder);
-    if (status !== 0 && found.length === 0) {
+    const said = readDiagnostics(output, folder);
+    if (status !== 0 && said.length === 0) {
       throw failure("invalid_request", `the TypeScript compiler refused to check ${folder}: ${output.trim()}`);
     }
     const own = new Set(files);
-    return found.filter(({ file }) => own.has(file));
+    return await judgeUnread(
+      said.filter(({ file }) => own.has(file)),
+      folder,
+    );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -107,7 +110,7 @@ async function run(compiler: string, args: string[], cwd: string): Promise<{ out
   return { output: out + errors, status };
 }
 
-async function readDiagnostics(output: string, folder: string): Promise<Finding[]> {
+function readDiagnostics(output: string, folder: string): Finding[] {
   const found: Finding[] = [];
   for (const row of output.split("\n")) {
     const match = DIAGNOSTIC.exec(row);
@@ -121,13 +124,17 @@ async function readDiagnostics(output: string, folder: string): Promise<Finding[
       last.message += `\n${row}`;
     }
   }
+  return found;
+}
+
+/** That a variable is unread is the author's own affair, unless it should have been a task of a DAG. */
+async function judgeUnread(found: readonly Finding[], folder: string): Promise<Finding[]> {
   const sources = new Map<string, string[]>();
   for (const { file } of found.filter(({ code }) => UNREAD.has(code))) {
     if (!sources.has(file)) sources.set(file, (await readFile(join(folder, file), "utf8")).split("\n"));
   }
   return found.flatMap((finding) => {
     if (!UNREAD.has(finding.code)) return [finding];
-    // That a variable is unread is the author's own affair, unless it should have been a task of a DAG.
     const line = sources.get(finding.file)?.[(finding.line ?? 0) - 1] ?? "";
     const name = /'(.+?)'/.exec(finding.message)?.[1] ?? "";
     if (!TASK_MAKER.test(line)) return [];

@@ -93,6 +93,14 @@ export default dag("typed", {}, () => {
   ]);
 });
 
+test("an import that is not used is the author's own affair", async () => {
+  const text = `import { dag, group, task } from "windlass";
+const one = task("one", () => 1);
+export default dag("tidy", {}, () => void one());
+`;
+  expect(await lint({ "tidy.ts": text }, true)).toEqual([]);
+});
+
 test("a file that is named must have a DAG, and be there", async () => {
   const { findings } = await lintFiles([join(PROJECT, "src", "core", "json.ts")], { types: false }, systemClock);
   expect(findings).toMatchObject([{ file: "json.ts", line: null, code: "no_dag" }]);
