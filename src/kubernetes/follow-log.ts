@@ -66,12 +66,13 @@ function readLines(text: string, from: LogPosition, whole: boolean): Omit<PodLog
   if (whole && rest) texts.push(rest);
   for (const line of texts) {
     const space = line.indexOf(" ");
-    const time = parseLogTime(space === -1 ? line : line.slice(0, space));
+    const timestamp = space === -1 ? line : line.slice(0, space);
+    const time = parseLogTime(timestamp);
     // Without a time it is a message of the kubelet's own, which comes again with each piece.
     if (time === null || !reading.take(time)) continue;
     const event = space === -1 ? "" : line.slice(space + 1).replace(/\r$/, "");
     lines.push({
-      timestamp: new Date(Number(time / 1_000_000n)).toISOString(),
+      timestamp,
       event: event.length > MAX_LINE_CHARACTERS ? `${event.slice(0, MAX_LINE_CHARACTERS)}…` : event,
     });
   }

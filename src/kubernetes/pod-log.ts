@@ -1,6 +1,7 @@
 // The last part of a container's log, line by line. It comes through the API server from the node, which may be gone, slow or
 // endless: the read has a deadline, and what is held of it a limit.
 
+import { parseLogTime } from "../core/log-position.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import { startDeadline } from "./deadline.ts";
 import type { KubernetesHttp } from "./http.ts";
@@ -15,6 +16,7 @@ export interface PodLog {
 }
 
 export interface PodLogLine {
+  /** As the node wrote it, to the nanosecond: what stands in two readings is told by it. */
   timestamp: string;
   event: string;
 }
@@ -107,9 +109,8 @@ function createTail(now: () => Date) {
 function readLine(text: string, before: string | null): PodLogLine | null {
   const space = text.indexOf(" ");
   const timestamp = space === -1 ? text : text.slice(0, space);
-  const time = Date.parse(timestamp);
   const event = space === -1 ? "" : text.slice(space + 1);
   // Without a time, it is a message of the kubelet's own.
-  if (Number.isNaN(time)) return before === null ? null : { timestamp: before, event: text };
-  return { timestamp: new Date(time).toISOString(), event: event.replace(/\r$/, "") };
+  if (parseLogTime(timestamp) === null) return before === null ? null : { timestamp: before, event: text };
+  return { timestamp, event: event.replace(/\r$/, "") };
 }

@@ -45,9 +45,11 @@ async function readRest(executor: Executor, remains: Remains, followed: Followed
   }
   const last = await executor.readLog?.(remains);
   const known = followed?.position.latest ?? -1n;
-  const lines = (last?.lines ?? []).filter((line) => (parseLogTime(line.timestamp) ?? known) >= known).map(asInfo);
+  const tail = last?.lines ?? [];
+  const lines = tail.filter((line) => (parseLogTime(line.timestamp) ?? known) > known).map(asInfo);
   const [first] = lines;
-  if (!last?.shortened || !first) return lines;
+  // A tail with a known line in it goes on where that one stands.
+  if (!last?.shortened || !first || lines.length < tail.length) return lines;
   const event = "The log was too long to keep all of it: this is its last part";
   return [{ timestamp: first.timestamp, level: "warning", event }, ...lines];
 }

@@ -2,6 +2,7 @@
 // is played by the test.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseLogTime } from "../../src/core/log-position.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { followLogs } from "../../src/scheduler/follow-logs.ts";
 import { createPostgresObjects } from "../../src/store/postgres-objects.ts";
@@ -110,6 +111,35 @@ describe("the log of a container that runs", () => {
     store.pass(4);
     await followLogs(context);
     expect(await logOf()).toEqual([["info", "one"]]);
+  });
+
+  it.each([
+    ["all of its end when that reaches back to what is known", 1, []],
+    ["a warning where lines are left out", 2, ["The log was too long to keep all of it: this is its last part"]],
+  ])("has %s, told to the nanosecond", async (_, from, warning) => {
+    const order = await begin();
+    written = ["one"];
+    const { followLog } = context.executor;
+    context.executor.followLog = async (handle, position, ended) => {
+      const part = await followLog?.(handle, position, ended);
+      const seen = { since: 0, taken: 1, latest: parseLogTime("2026-11-21T08:00:05.123456001Z") ?? 0n };
+      return part ? { ...part, position: seen, more: ended } : null;
+    };
+    await followLogs(context);
+    const tail = ["one", "two", "three"].map((event, index) => ({
+      timestamp: `2026-11-21T08:00:05.12345600${index + 1}Z`,
+      event,
+    }));
+    context.executor.readLog = async () => ({ lines: tail.slice(from - 1), shortened: true });
+    await see(order, { outcome: outcomeOf("success"), container: { result: 1 }, process_ended: true });
+    await cleanFinished(context);
+    expect((await logOf()).map(([, event]) => event)).toEqual([
+      "one",
+      ...warning,
+      "two",
+      "three",
+      "it ended as success",
+    ]);
   });
 
   it("is kept once when two read the same piece, and not after its end", async () => {
