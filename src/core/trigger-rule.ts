@@ -57,7 +57,7 @@ function judgeTeardown(upstream: UpstreamCounters, setups: SetupCounters): Trigg
   return setups.skipped >= setups.total ? "skipped" : "upstream_failed";
 }
 
-function isAllDone({ total, success, failed, upstream_failed, skipped, removed }: UpstreamCounters): boolean {
+export function isAllDone({ total, success, failed, upstream_failed, skipped, removed }: UpstreamCounters): boolean {
   return success + failed + upstream_failed + skipped + removed >= total;
 }
 
