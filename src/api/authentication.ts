@@ -6,7 +6,7 @@ import type { TokenAnswer } from "../contract/rest-installation.ts";
 import { failure } from "../core/errors.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 
-export const ADMIN = "admin";
+const ADMIN = "admin";
 const ISSUER = "windlass";
 const AUDIENCE = "urn:windlass:rest";
 const LIFETIME_SECONDS = 24 * 3600;

@@ -109,7 +109,7 @@ export function isAlive(heartbeat: Date | null, now: Date): boolean {
 }
 
 /** @param heartbeats null: the database does not answer */
-export function judgeHealth(heartbeats: ReadonlyMap<string, Date> | null, now: Date): HealthAnswer {
+function judgeHealth(heartbeats: ReadonlyMap<string, Date> | null, now: Date): HealthAnswer {
   const newest = heartbeats?.get("scheduler") ?? null;
   const status = isAlive(newest, now) ? "healthy" : "unhealthy";
   return {

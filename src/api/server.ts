@@ -9,7 +9,7 @@ import { type FastifyBaseLogger, fastify, LogController } from "fastify";
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { EXECUTION_PREFIX } from "../contract/execution.ts";
 import { REST_PREFIX } from "../contract/rest.ts";
-import { failure } from "../core/errors.ts";
+import { failure, messageOf } from "../core/errors.ts";
 import type { Service } from "../lifecycle/service.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { addArtifactRoutes } from "./artifact-routes.ts";
@@ -192,5 +192,5 @@ function describeListenError(error: unknown): string {
   if (code === "EADDRINUSE") return "another process uses this port; stop it or choose another port";
   if (code === "EACCES") return "this user may not use this port; choose one above 1023";
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") return "this machine has no such address";
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

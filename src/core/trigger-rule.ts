@@ -23,8 +23,6 @@ export interface SetupCounters {
   skipped: number;
 }
 
-export const NO_SETUPS: SetupCounters = { total: 0, success: 0, failed: 0, skipped: 0 };
-
 /** wait: not decided yet; run: may be scheduled; else the state that is forced without running. */
 export type TriggerVerdict = "wait" | "run" | "upstream_failed" | "skipped" | "removed";
 

@@ -9,7 +9,7 @@
 import { failure, type FieldError } from "../core/errors.ts";
 import type { ResolvedContainer } from "../core/container.ts";
 import { RESULT_CONTAINER } from "../core/container-result.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { raiseMemory } from "../core/memory-growth.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
@@ -293,5 +293,5 @@ function refuse(errors: FieldError[], whose: string): void {
 }
 
 function asObject(value: Json | undefined): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+  return isJsonObject(value) ? value : {};
 }
