@@ -18,7 +18,7 @@ import { listAttempts } from "../store/read-attempts.ts";
 import { LOG_START, type LogCursor, type LogRow, readTryLog, streamTryLog } from "../store/try-log.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { decodeCursor, encodeCursor, isTryOver } from "./log-cursor.ts";
-import { requireInstance } from "./task-instance-routes.ts";
+import { requireInstance } from "./require-rows.ts";
 
 const PAGE_LINES = 1_000;
 const FULL_LINES = 20_000;

@@ -24,9 +24,9 @@ import type { JsonObject } from "../core/json.ts";
 import { readEarlyEvent } from "../store/early-events.ts";
 import { answerWait, type ApprovalRow, listApprovals, readApproval } from "../store/wait-answers.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
 import { presentInstance } from "./present-run.ts";
-import { requireInstance } from "./task-instance-routes.ts";
+import { requireInstance } from "./require-rows.ts";
 import { createParamsChecker } from "./trigger-params.ts";
 
 const RUN = "/dags/:dag_id/dagRuns/:dag_run_id";
