@@ -20,7 +20,7 @@ import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
 import { forEachLimited } from "./kubernetes-limited.ts";
 import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
 import { type MarkedPod, sweepPods } from "./kubernetes-sweep.ts";
-import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
+import { WORKER_EXITS } from "./worker-exits.ts";
 
 const CONCURRENT_CALLS = 16;
 
