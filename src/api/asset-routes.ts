@@ -117,8 +117,7 @@ export function addAssetRoutes(app: ApiServer, { db, clock }: ApiOptions): void 
       log.info({ asset_id: body.asset_id, asset_event_id: id, user }, "asset event recorded");
       const { rows } = await listAssetEvents(db, { id, limit: 1, offset: 0, ranges: [], order: [] });
       const [event] = rows;
-      if (!event)
-        throw failure("not_found", `event ${id} was deleted at once: it is older than the history that is kept`);
+      if (!event) throw failure("not_found", `event ${id} was deleted at once: it is older than the retention period`);
       return presentEvent(event);
     },
   );

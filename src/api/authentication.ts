@@ -63,7 +63,7 @@ export function createAuthentication(options: { passwordDigest: string; key: str
       } catch (error) {
         throw failure(
           "unauthenticated",
-          "this token is not valid, or no longer: ask for a new one at POST /auth/token",
+          "this token is not valid or has expired: get a new one from POST /auth/token",
           {
             cause: error,
           },

@@ -49,7 +49,7 @@ export function addLogRoutes(app: ApiServer, { db, objects }: ApiOptions): void 
       // Judged before the lines are read: what an attempt wrote before its end is then among them.
       const over = isTryOver(instance, params.try_number, attempts.at(-1));
       if (attempts.length === 0 && params.try_number > Math.max(1, instance.try_number)) {
-        throw failure("not_found", `task instance "${params.task_id}" has had no try ${params.try_number}`);
+        throw failure("not_found", `task instance "${params.task_id}" has no try ${params.try_number}`);
       }
       const start = query.token === undefined ? LOG_START : decodeCursor(query.token);
       if ((headers.accept ?? "").includes(NDJSON_TYPE)) {

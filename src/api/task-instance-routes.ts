@@ -154,6 +154,6 @@ async function readTries(db: Database, key: InstanceKey, tryNumber: number | nul
 
 async function requireTry(db: Database, key: InstanceKey, tryNumber: number): Promise<TryAnswer> {
   const [found] = await readTries(db, key, tryNumber);
-  if (!found) throw failure("not_found", `task instance "${key.task_id}" has had no try ${tryNumber}`);
+  if (!found) throw failure("not_found", `task instance "${key.task_id}" has no try ${tryNumber}`);
   return found;
 }

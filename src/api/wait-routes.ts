@@ -122,7 +122,7 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
         (operator) => {
           if (operator.options.includes(option)) return judgeAnswer(operator, { option, user, note: body.note });
           const known = operator.options.map((each) => `"${each}"`).join(", ");
-          throw failure("invalid_request", `chosen_options: "${option}" is no option; choose one of ${known}`);
+          throw failure("invalid_request", `chosen_options: "${option}" is not an option; choose one of ${known}`);
         },
         clock.now(),
       );

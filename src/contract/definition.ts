@@ -153,7 +153,7 @@ const taskDefinition = z.strictObject({
   memory_growth: z
     .strictObject({
       factor: z.number().min(1.1).max(10),
-      max: z.string().refine((text) => parseQuantity(text) !== null, "is no amount of memory such as 4Gi"),
+      max: z.string().refine((text) => parseQuantity(text) !== null, "is not an amount of memory such as 4Gi"),
     })
     .exactOptional(),
   schedule_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),

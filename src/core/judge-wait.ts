@@ -57,7 +57,11 @@ function look(operator: WaitOperator, facts: WaitFacts, now: Date): WaitVerdict 
       const text = facts.inputs["until"];
       const until = typeof text === "string" ? new Date(text) : null;
       if (until === null || Number.isNaN(until.getTime())) {
-        return end("task_failed", `its input "until" is ${JSON.stringify(text ?? null)}, which is no instant`, false);
+        return end(
+          "task_failed",
+          `its input "until" is ${JSON.stringify(text ?? null)}, which is not an instant`,
+          false,
+        );
       }
       return waitForTime(until, now);
     }

@@ -62,7 +62,8 @@ function readLimit(main: ContainerSnapshot | undefined): bigint | null {
 
 /** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */
 export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNOWN_EXITS): Outcome {
-  if (pod === null) return outcomeOf("lost", "The pod disappeared while nobody watched, so its end is unknown");
+  if (pod === null)
+    return outcomeOf("lost", "The pod disappeared while it was not being watched, so its end is unknown");
   const main = findMain(pod);
   return (
     judgeEnd(pod, main, exits) ??

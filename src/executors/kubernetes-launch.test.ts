@@ -20,7 +20,7 @@ test.each<[string, unknown, "retry" | "refused" | "repeat", RegExp]>([
     "repeat",
     /came between/,
   ],
-  ["429", error({ code: 429, retryAfterMs: 7_000 }), "retry", /fewer calls/],
+  ["429", error({ code: 429, retryAfterMs: 7_000 }), "retry", /throttling/],
   ["500", error({ code: 500, uncertain: true }), "repeat", /not known whether/],
   [
     "a connection that broke",

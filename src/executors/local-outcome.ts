@@ -37,7 +37,7 @@ export function judgeExit(code: number | null, signal: NodeJS.Signals | null, la
 /** For a process that ended unseen, as while the executor was restarted: its exit code is lost. */
 export function judgeGone(lastWords: string): Outcome {
   if (lastWords.includes(HEAP_EXHAUSTED)) return outOfMemory(null);
-  const text = "The process ended while nobody watched, so its end is unknown";
+  const text = "The process ended while it was not being watched, so its end is unknown";
   return { kind: "lost", reason: withLastWords(text, lastWords), exit_code: null, error: null };
 }
 

@@ -198,7 +198,7 @@ function checkLayer(layer: JsonObject, whose: string, input: PodManifestInput): 
       for (const [at, variable] of env.entries()) {
         const name = asObject(variable)["name"];
         if (typeof name === "string" && name in reserved) {
-          errors.push({ path: `spec.${list}[${index}].env[${at}]`, message: `${name} is set by Windlass alone` });
+          errors.push({ path: `spec.${list}[${index}].env[${at}]`, message: `${name} is set by Windlass only` });
         }
       }
     }
@@ -252,7 +252,7 @@ function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestIn
   if (input.container === null && ANNOTATIONS.skipOnExitCodes in asObject(metadata["annotations"])) {
     errors.push({
       path: `metadata.annotations["${ANNOTATIONS.skipOnExitCodes}"]`,
-      message: "is for tasks without a worker alone",
+      message: "is only for tasks without a worker",
     });
   }
   const spec = asObject(pod["spec"]);

@@ -42,7 +42,7 @@ export async function beginUpload(
     values: [attempt.attempt_id, attempt.epoch, artifactId, new Date(now.getTime() + UPLOAD_LIMIT_MS)],
   });
   const row = rows[0];
-  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more`);
+  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} is no longer running`);
   return row;
 }
 

@@ -124,7 +124,7 @@ it("cancels a run: its processes are gone within seconds, with what they said wh
   );
   expect(await readLog(rest, "slow", runId, "tidy", 1)).toContain("cleaning up");
   const again = await windlass("runs", "cancel", "slow", runId);
-  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("is failed, where cancel is not possible") });
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("is failed, so cancel is not possible") });
 }, 180_000);
 
 it("clears a running task: the old process ends before the new one begins", async () => {
