@@ -37,7 +37,7 @@ test("so are too many events, and what is not an outlet", () => {
   for (let count = 0; count < 1_000; count += 1) assets.emit(orders);
   expect(() => assets.emit(orders)).toThrow("more than 1000 events");
   expect(emitted).toHaveLength(1_000);
-  expect(() => assets.emit(asset("rates"))).toThrow("no outlet of it: its outlets are orders");
+  expect(() => assets.emit(asset("rates"))).toThrow("not one of its outlets: its outlets are orders");
   expect(() => createAssetEmitter({}).assets.emit(orders)).toThrow("it has none");
 });
 
