@@ -81,7 +81,7 @@ function presentTask(task: TaskDefinition, downstream: string[]): TaskAnswer {
     retries: task.retries,
     retry_delay: task.retry_delay,
     execution_timeout: task.execution_timeout,
-    is_mapped: false,
+    is_mapped: task.map !== undefined,
     doc_md: task.description,
     inputs: Object.fromEntries(Object.entries(task.inputs).map(([name, expression]) => [name, { ...expression }])),
     pod: task.pod,
