@@ -3,7 +3,7 @@
 import type { HealthAnswer } from "../contract/rest-installation.ts";
 import { isoOf } from "./present-date.ts";
 
-/** As Airflow judges: one heartbeat in this time, from whichever scheduler. */
+/** As in Airflow: a heartbeat of any scheduler within this time. */
 export const HEALTHY_MS = 30_000;
 
 export function isAlive(heartbeat: Date | null, now: Date): boolean {

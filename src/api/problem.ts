@@ -1,5 +1,5 @@
-// Every answer above 399 has one shape, RFC 9457. What we did not expect is logged with its cause and told to nobody:
-// the request id in the header and in the log joins the two.
+// Every answer above 399 has one shape, RFC 9457. An unexpected error is logged with its cause and not disclosed: the
+// request id in the header and in the log connects the two.
 
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";

@@ -5,7 +5,7 @@ import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isConflict, isNotFound } from "../kubernetes/kubernetes-error.ts";
 import { deletePod } from "../kubernetes/pods.ts";
 import type { Logger } from "../lifecycle/log.ts";
-import { forEachLimited } from "./kubernetes-limited.ts";
+import { forEachLimited } from "./for-each-limited.ts";
 
 const CONCURRENT_CALLS = 8;
 // The rest follow with the next list: a sweep must not hold the watch up.

@@ -112,7 +112,7 @@ export async function listArtifacts(db: Queryable, taskInstanceId: string): Prom
   return rows;
 }
 
-/** Keys that nothing speaks of any more; they are forgotten by forgetGarbage, once their objects are gone. */
+/** Keys that no row refers to any more; forgetGarbage removes them once their objects are deleted. */
 export async function listGarbage(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ key: string }>({
     name: "list_garbage",
