@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { assetEventAnswer, assetsAnswer } from "../../contract/rest-assets.ts";
 import { failure } from "../../core/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { CommandLine } from "../command-line.ts";
 import { connectApi } from "../connect-api.ts";
-import type { CommandLine } from "./secrets.ts";
 
 /** One page; `--name` finds the others. */
 const PAGE = 1_000;
