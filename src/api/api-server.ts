@@ -1,4 +1,4 @@
-// What every file of routes is given.
+// What every route file works with.
 
 import type {
   FastifyBaseLogger,

@@ -6,7 +6,7 @@ import { taskInstancePath } from "../contract/rest-task-instances.ts";
 import { failure } from "../core/errors.ts";
 import { listArtifacts } from "../store/artifacts.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { requireInstance } from "./task-instance-routes.ts";
+import { requireInstance } from "./require-rows.ts";
 
 const tags = ["Artifact"];
 const LIST = "/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/artifacts";

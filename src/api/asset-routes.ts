@@ -30,9 +30,9 @@ import {
   listAssetRows,
   readQueuedEvents,
 } from "../store/read-assets.ts";
-import { dagRunExists } from "../store/read-dag-runs.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
+import { requireRunExists } from "./require-rows.ts";
 
 const tags = ["Asset"];
 
@@ -117,8 +117,7 @@ export function addAssetRoutes(app: ApiServer, { db, clock }: ApiOptions): void 
       log.info({ asset_id: body.asset_id, asset_event_id: id, user }, "asset event recorded");
       const { rows } = await listAssetEvents(db, { id, limit: 1, offset: 0, ranges: [], order: [] });
       const [event] = rows;
-      if (!event)
-        throw failure("not_found", `event ${id} was deleted at once: it is older than the history that is kept`);
+      if (!event) throw failure("not_found", `event ${id} was deleted at once: it is older than the retention period`);
       return presentEvent(event);
     },
   );
@@ -142,9 +141,7 @@ export function addAssetRoutes(app: ApiServer, { db, clock }: ApiOptions): void 
         ranges: [],
         order: [{ field: "id", descending: false }],
       });
-      if (page.total === 0 && !(await dagRunExists(db, params.dag_id, params.dag_run_id))) {
-        throw failure("not_found", `DAG "${params.dag_id}" has no run "${params.dag_run_id}"`);
-      }
+      if (page.total === 0) await requireRunExists(db, params.dag_id, params.dag_run_id);
       return { asset_events: page.rows.map(presentEvent), total_entries: page.total };
     },
   );

@@ -6,7 +6,7 @@ import type { TokenAnswer } from "../contract/rest-installation.ts";
 import { failure } from "../core/errors.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 
-export const ADMIN = "admin";
+const ADMIN = "admin";
 const ISSUER = "windlass";
 const AUDIENCE = "urn:windlass:rest";
 const LIFETIME_SECONDS = 24 * 3600;
@@ -63,7 +63,7 @@ export function createAuthentication(options: { passwordDigest: string; key: str
       } catch (error) {
         throw failure(
           "unauthenticated",
-          "this token is not valid, or no longer: ask for a new one at POST /auth/token",
+          "this token is not valid or has expired: get a new one from POST /auth/token",
           {
             cause: error,
           },

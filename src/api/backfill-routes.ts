@@ -1,4 +1,4 @@
-// Backfills, and the runs that a schedule calls for next.
+// Backfills: made, previewed, listed, paused, cancelled.
 
 import {
   type BackfillAnswer,
@@ -9,15 +9,11 @@ import {
   backfillsQuery,
   dryRunAnswer,
   MAX_BACKFILL_RUNS,
-  nextRunsAnswer,
-  nextRunsQuery,
 } from "../contract/rest-backfills.ts";
-import { dagPath } from "../contract/rest-dags.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
-import { describeWaiting } from "../core/asset-condition.ts";
 import type { ReprocessBehavior } from "../core/backfill.ts";
 import { failure } from "../core/errors.ts";
-import { boundOfTicks, type DueRun, listNextRuns, listRunsBetween } from "../core/timetable.ts";
+import { type DueRun, listRunsBetween } from "../core/timetable.ts";
 import {
   type BackfillRow,
   cancelBackfill,
@@ -27,15 +23,14 @@ import {
   readBackfill,
   setBackfillPaused,
 } from "../store/backfills.ts";
-import { readQueuedEvents } from "../store/read-assets.ts";
 import type { DagWithDefinition } from "../store/read-dags.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { requireDag } from "./dag-routes.ts";
-import { isoOf } from "./present-dag.ts";
+import { askTimetable } from "./ask-timetable.ts";
+import { isoOf, presentDates } from "./present-date.ts";
+import { requireDag } from "./require-rows.ts";
 import { createParamsChecker } from "./trigger-params.ts";
 
 const tags = ["Backfill"];
-const LAST_DATE = new Date(8.64e15);
 
 interface Range {
   from_date: string;
@@ -46,12 +41,6 @@ interface Range {
 export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: ApiOptions): void {
   const checker = createParamsChecker();
 
-  /** Ticks of a custom timetable; other schedules need none. */
-  const askTimetable = async (dag: DagWithDefinition, after: Date, until: Date, count: number) =>
-    dag.definition.schedule?.kind === "custom"
-      ? computeTimes({ dag_id: dag.dag_id, version_id: dag.version_id, after, until, count })
-      : [];
-
   const listRuns = async (dag: DagWithDefinition, range: Range): Promise<DueRun[]> => {
     const kind = dag.definition.schedule?.kind;
     if (kind === undefined || kind === "once" || kind === "continuous") {
@@ -60,7 +49,13 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
     const now = clock.now();
     const [from, to] = [new Date(range.from_date), new Date(range.to_date)];
     const limit = MAX_BACKFILL_RUNS + 1;
-    const computed = await askTimetable(dag, new Date(from.getTime() - 1), to < now ? to : now, limit + 1);
+    const computed = await askTimetable(
+      computeTimes,
+      dag,
+      new Date(from.getTime() - 1),
+      to < now ? to : now,
+      limit + 1,
+    );
     const runs = listRunsBetween(dag.definition, { from, to, now, limit }, computed);
     if (runs.length < limit) return runs;
     throw failure(
@@ -73,32 +68,6 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
     if (!dag.is_stale) return;
     throw failure("dag_stale", `the file of DAG "${dag.dag_id}" is gone; put it back to run it`);
   };
-
-  app.get(
-    "/dags/:dag_id/nextRuns",
-    {
-      schema: {
-        tags: ["DAG"],
-        operationId: "get_next_runs",
-        summary: "List the runs that a DAG's schedule calls for after an instant",
-        params: dagPath,
-        querystring: nextRunsQuery,
-        response: { 200: nextRunsAnswer },
-      },
-    },
-    async ({ params, query }) => {
-      const dag = await requireDag(db, params.dag_id);
-      const from = query.from === undefined ? clock.now() : new Date(query.from);
-      // One more: with intervals, a run needs the tick after its own.
-      const computed = await askTimetable(dag, boundOfTicks(dag.definition, from), LAST_DATE, query.count + 1);
-      const runs = listNextRuns(dag.definition, from, query.count, computed);
-      const next = runs.map((run) => ({ ...presentDates(run), run_after: run.run_after.toISOString() }));
-      const waiting = dag.assets && (await readQueuedEvents(db, dag.dag_id));
-      const seen = waiting?.queued.map(({ name }) => name) ?? [];
-      const waits_for = dag.assets && describeWaiting(dag.assets, seen);
-      return { next_runs: next, total_entries: next.length, waits_for };
-    },
-  );
 
   app.post(
     "/backfills",
@@ -192,6 +161,7 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
     async ({ params }) => presentBackfill(await readBackfill(db, params.backfill_id)),
   );
 
+  const pause = (id: number, paused: boolean) => setBackfillPaused(db, id, paused, clock.now());
   const actions = {
     pause: { summary: "Begin no more runs for now", perform: (id: number) => pause(id, true) },
     unpause: { summary: "Go on with a paused backfill", perform: (id: number) => pause(id, false) },
@@ -200,7 +170,6 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
       perform: (id: number) => cancelBackfill(db, id, clock.now()),
     },
   };
-  const pause = (id: number, paused: boolean) => setBackfillPaused(db, id, paused, clock.now());
   for (const [action, { summary, perform }] of Object.entries(actions)) {
     app.put(
       `/backfills/:backfill_id/${action}`,
@@ -221,14 +190,6 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
       },
     );
   }
-}
-
-function presentDates(run: DueRun) {
-  return {
-    logical_date: run.logical_date.toISOString(),
-    data_interval_start: run.data_interval_start.toISOString(),
-    data_interval_end: run.data_interval_end.toISOString(),
-  };
 }
 
 function presentBackfill(row: BackfillRow): BackfillAnswer {

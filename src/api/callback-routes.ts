@@ -3,11 +3,10 @@
 import { dagRunPath } from "../contract/rest-dag-runs.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
 import { callbacksAnswer } from "../contract/rest-waits.ts";
-import { failure } from "../core/errors.ts";
 import { listRunCallbacks } from "../store/callbacks.ts";
-import { dagRunExists } from "../store/read-dag-runs.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
+import { requireRunExists } from "./require-rows.ts";
 
 export function addCallbackRoutes(app: ApiServer, { db }: ApiOptions): void {
   app.get(
@@ -24,9 +23,7 @@ export function addCallbackRoutes(app: ApiServer, { db }: ApiOptions): void {
     },
     async ({ params }) => {
       const rows = await listRunCallbacks(db, params.dag_id, params.dag_run_id);
-      if (rows.length === 0 && !(await dagRunExists(db, params.dag_id, params.dag_run_id))) {
-        throw failure("not_found", `DAG "${params.dag_id}" has no run "${params.dag_run_id}"`);
-      }
+      if (rows.length === 0) await requireRunExists(db, params.dag_id, params.dag_run_id);
       const callbacks = rows.map((row) => ({
         ...row,
         due_at: isoOf(row.due_at),

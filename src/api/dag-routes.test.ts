@@ -22,6 +22,7 @@ beforeAll(async () => {
           retries: 2,
           inputs: { x: { kind: "result", task_id: "load", path: [] } },
         }),
+        makeTask("each", { map: { over: [{ name: "n", array: { kind: "value", value: [1, 2] } }] } }),
       ],
     }),
   );
@@ -83,16 +84,18 @@ test("details hold the definition, with edges both ways", async () => {
     next_dagrun_run_after: expect.any(String),
   });
   expect(
-    dag.tasks.map(({ task_id, upstream_task_ids, downstream_task_ids }) => ({
+    dag.tasks.map(({ task_id, upstream_task_ids, downstream_task_ids, is_mapped }) => ({
       task_id,
       upstream_task_ids,
       downstream_task_ids,
+      is_mapped,
     })),
   ).toEqual([
-    { task_id: "load", upstream_task_ids: [], downstream_task_ids: ["sum"] },
-    { task_id: "sum", upstream_task_ids: ["load"], downstream_task_ids: [] },
+    { task_id: "load", upstream_task_ids: [], downstream_task_ids: ["sum"], is_mapped: false },
+    { task_id: "sum", upstream_task_ids: ["load"], downstream_task_ids: [], is_mapped: false },
+    { task_id: "each", upstream_task_ids: [], downstream_task_ids: [], is_mapped: true },
   ]);
-  expect((await fixture.get("/api/v2/dags/gamma/tasks", tasksAnswer)).total_entries).toBe(2);
+  expect((await fixture.get("/api/v2/dags/gamma/tasks", tasksAnswer)).total_entries).toBe(3);
 });
 
 test("a version from a repository bears its commit", async () => {

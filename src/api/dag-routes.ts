@@ -17,12 +17,12 @@ import {
 import { parseOrdering } from "../contract/rest.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
 import { failure } from "../core/errors.ts";
-import type { Database } from "../store/database.ts";
 import { setDagPaused } from "../store/pause-dag.ts";
-import { type DagWithDefinition, listDags, readDag, readDagSource } from "../store/read-dags.ts";
+import { listDags, readDagSource } from "../store/read-dags.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { readAuthorFiles } from "./dag-source.ts";
 import { presentDag, presentDagDetails, presentTasks } from "./present-dag.ts";
+import { missingDag, requireDag } from "./require-rows.ts";
 
 const tags = ["DAG"];
 
@@ -95,7 +95,7 @@ export function addDagRoutes(app: ApiServer, { db, clock }: ApiOptions): void {
       },
     },
     async ({ params, body, user, log }) => {
-      if (!(await setDagPaused(db, params.dag_id, body.is_paused, user, clock.now()))) throw dagMissing(params.dag_id);
+      if (!(await setDagPaused(db, params.dag_id, body.is_paused, user, clock.now()))) throw missingDag(params.dag_id);
       log.info({ dag_id: params.dag_id, is_paused: body.is_paused, user }, "DAG paused or unpaused");
       return presentDag(await requireDag(db, params.dag_id));
     },
@@ -164,14 +164,4 @@ export function addDagRoutes(app: ApiServer, { db, clock }: ApiOptions): void {
       };
     },
   );
-}
-
-export function dagMissing(dagId: string): Error {
-  return failure("not_found", `there is no DAG "${dagId}"`);
-}
-
-export async function requireDag(db: Database, dagId: string): Promise<DagWithDefinition> {
-  const dag = await readDag(db, dagId);
-  if (!dag) throw dagMissing(dagId);
-  return dag;
 }

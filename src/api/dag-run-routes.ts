@@ -11,14 +11,12 @@ import {
 import { dagPath } from "../contract/rest-dags.ts";
 import { ANY, parseOrdering, parseRanges } from "../contract/rest.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
-import { failure } from "../core/errors.ts";
-import type { Database } from "../store/database.ts";
 import { dagExists } from "../store/read-dags.ts";
-import { type DagRunRow, listDagRuns, readDagRun } from "../store/read-dag-runs.ts";
+import { listDagRuns } from "../store/read-dag-runs.ts";
 import { createManualRun } from "../store/run-creation.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { dagMissing, requireDag } from "./dag-routes.ts";
 import { presentRun } from "./present-run.ts";
+import { missingDag, requireDag, requireDagRun } from "./require-rows.ts";
 import { createParamsChecker } from "./trigger-params.ts";
 
 const tags = ["DagRun"];
@@ -51,7 +49,7 @@ export function addDagRunRoutes(app: ApiServer, { db, clock }: ApiOptions): void
         order: parseOrdering(query.order_by),
       });
       // An empty list and a DAG that does not exist are told apart, at the cost of a look only when it is empty.
-      if (page.total === 0 && dagId !== undefined && !(await dagExists(db, dagId))) throw dagMissing(dagId);
+      if (page.total === 0 && dagId !== undefined && !(await dagExists(db, dagId))) throw missingDag(dagId);
       return { dag_runs: page.rows.map(presentRun), total_entries: page.total };
     },
   );
@@ -110,10 +108,4 @@ export function addDagRunRoutes(app: ApiServer, { db, clock }: ApiOptions): void
     },
     async ({ params }) => presentRun(await requireDagRun(db, params.dag_id, params.dag_run_id)),
   );
-}
-
-export async function requireDagRun(db: Database, dagId: string, runId: string): Promise<DagRunRow> {
-  const run = await readDagRun(db, dagId, runId);
-  if (!run) throw failure("not_found", `DAG "${dagId}" has no run "${runId}"`);
-  return run;
 }

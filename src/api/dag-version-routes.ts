@@ -14,7 +14,7 @@ import { failure } from "../core/errors.ts";
 import { listDagVersions, readVersionPair } from "../store/read-dag-versions.ts";
 import type { VersionRow } from "../store/read-dag-runs.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { requireDag } from "./dag-routes.ts";
+import { requireDag } from "./require-rows.ts";
 
 const tags = ["DagVersion"];
 

@@ -13,7 +13,7 @@ import { emptyQuery } from "../contract/rest-task-instances.ts";
 import { failure } from "../core/errors.ts";
 import { type EventRow, listEvents } from "../store/event-log.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
 
 const tags = ["EventLog"];
 

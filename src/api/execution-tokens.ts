@@ -73,7 +73,7 @@ export function createExecutionTokens(key: string, clock: Clock): ExecutionToken
         const { sub, epoch, exp } = claims.parse(payload);
         return { attempt_id: sub, epoch, renewable: exp - seconds() < EXECUTION_SECONDS / 2 };
       } catch (error) {
-        throw failure("unauthenticated", `this is no valid ${scope} token of an attempt`, { cause: error });
+        throw failure("unauthenticated", `this is not a valid ${scope} token`, { cause: error });
       }
     },
   };

@@ -9,9 +9,9 @@ import { readExecutors } from "../store/processes.ts";
 import { readHeartbeats } from "../store/read-health.ts";
 import { readSituation, type SituationRows } from "../store/read-situation.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { HEALTHY_MS, isAlive } from "./installation-routes.ts";
-import { isoOf } from "./present-dag.ts";
-import { missingInstance } from "./task-instance-routes.ts";
+import { HEALTHY_MS, isAlive } from "./judge-health.ts";
+import { isoOf } from "./present-date.ts";
+import { missingInstance } from "./require-rows.ts";
 
 export function addExplainRoutes(app: ApiServer, options: ApiOptions): void {
   const { db, rules, clock } = options;

@@ -1,7 +1,6 @@
 // The installation: version, health, import errors.
 
 import {
-  type HealthAnswer,
   healthAnswer,
   type ImportErrorAnswer,
   importErrorAnswer,
@@ -16,10 +15,7 @@ import { failure } from "../core/errors.ts";
 import { readHeartbeats } from "../store/read-health.ts";
 import { type ImportErrorRow, listImportErrors, readImportError } from "../store/read-import-errors.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
-
-/** As Airflow judges: one heartbeat in this time, from whichever scheduler. */
-export const HEALTHY_MS = 30_000;
+import { judgeHealth } from "./judge-health.ts";
 
 export function addInstallationRoutes(app: ApiServer, { db, clock, version, gitVersion }: ApiOptions): void {
   app.get(
@@ -102,23 +98,6 @@ export function addInstallationRoutes(app: ApiServer, { db, clock, version, gitV
       return presentImportError(row);
     },
   );
-}
-
-export function isAlive(heartbeat: Date | null, now: Date): boolean {
-  return heartbeat !== null && now.getTime() - heartbeat.getTime() < HEALTHY_MS;
-}
-
-/** @param heartbeats null: the database does not answer */
-export function judgeHealth(heartbeats: ReadonlyMap<string, Date> | null, now: Date): HealthAnswer {
-  const newest = heartbeats?.get("scheduler") ?? null;
-  const status = isAlive(newest, now) ? "healthy" : "unhealthy";
-  return {
-    metadatabase: { status: heartbeats ? "healthy" : "unhealthy" },
-    scheduler: { status, latest_scheduler_heartbeat: isoOf(newest) },
-    triggerer: { status: null, latest_triggerer_heartbeat: null },
-    // The dags folder is watched by the scheduler's process.
-    dag_processor: { status, latest_dag_processor_heartbeat: isoOf(newest) },
-  };
 }
 
 function presentImportError(row: ImportErrorRow): ImportErrorAnswer {

@@ -161,11 +161,11 @@ describe("what the state does not allow", () => {
     const refusal = await send("POST", `${base}/cancel`, {}, problem, 409);
     expect(refusal).toMatchObject({
       code: "action_not_allowed",
-      detail: `run "${runId}" is failed, where cancel is not possible; possible are clear, mark_success, rerun, delete`,
+      detail: `run "${runId}" is failed, so cancel is not possible; possible actions are clear, mark_success, rerun, delete`,
     });
     const task = await send("PATCH", `${base}/taskInstances/first`, { new_state: "success" }, problem, 409);
     expect(task.detail).toBe(
-      'task instance "first" is success, where mark_success is not possible; possible are clear, mark_failed, mark_skipped',
+      'task instance "first" is success, so mark_success is not possible; possible actions are clear, mark_failed, mark_skipped',
     );
     expect((await get(base, dagRunAnswer)).allowed_actions).toEqual(["clear", "mark_success", "rerun", "delete"]);
     expect((await get(`${base}/taskInstances/first`, taskInstanceAnswer)).allowed_actions).toEqual([
@@ -190,7 +190,7 @@ describe("what the state does not allow", () => {
 
 test("a run is deleted once it has ended", async () => {
   await send("POST", `${base}/clear`, { dry_run: false }, changesAnswer);
-  expect((await send("DELETE", base, null, problem, 409)).detail).toContain("is queued, where delete is not possible");
+  expect((await send("DELETE", base, null, problem, 409)).detail).toContain("is queued, so delete is not possible");
   await send("POST", `${base}/cancel`, {}, changesAnswer);
   expect((await fixture.api.inject({ method: "DELETE", url: base, headers })).statusCode).toBe(204);
   await get(base, problem, 404);

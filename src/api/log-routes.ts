@@ -18,7 +18,7 @@ import { listAttempts } from "../store/read-attempts.ts";
 import { LOG_START, type LogCursor, type LogRow, readTryLog, streamTryLog } from "../store/try-log.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { decodeCursor, encodeCursor, isTryOver } from "./log-cursor.ts";
-import { requireInstance } from "./task-instance-routes.ts";
+import { requireInstance } from "./require-rows.ts";
 
 const PAGE_LINES = 1_000;
 const FULL_LINES = 20_000;
@@ -49,7 +49,7 @@ export function addLogRoutes(app: ApiServer, { db, objects }: ApiOptions): void 
       // Judged before the lines are read: what an attempt wrote before its end is then among them.
       const over = isTryOver(instance, params.try_number, attempts.at(-1));
       if (attempts.length === 0 && params.try_number > Math.max(1, instance.try_number)) {
-        throw failure("not_found", `task instance "${params.task_id}" has had no try ${params.try_number}`);
+        throw failure("not_found", `task instance "${params.task_id}" has no try ${params.try_number}`);
       }
       const start = query.token === undefined ? LOG_START : decodeCursor(query.token);
       if ((headers.accept ?? "").includes(NDJSON_TYPE)) {

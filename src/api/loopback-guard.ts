@@ -10,15 +10,15 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 export function findForeignSign(method: string, headers: IncomingHttpHeaders): string | null {
   const host = parseHost(headers.host);
   if (!host || !isLoopbackName(host.hostname)) {
-    return "an installation without sign-in answers to localhost only; use http://127.0.0.1 or http://localhost";
+    return "an installation without sign-in answers only on localhost; use http://127.0.0.1 or http://localhost";
   }
   if (SAFE_METHODS.has(method)) return null;
   const site = headers["sec-fetch-site"];
   if (site !== undefined && site !== "same-origin" && site !== "none")
-    return "a page of another site may not change anything here";
+    return "a page of another site may not change anything in this installation";
   const { origin } = headers;
   if (origin !== undefined && parseOrigin(origin)?.host !== host.host)
-    return "a page of another origin may not change anything here";
+    return "a page of another origin may not change anything in this installation";
   return null;
 }
 

@@ -6,6 +6,7 @@ import type { AssetCondition, DagDefinition, TaskDefinition } from "../core/defi
 import { describeSchedule, summarizeSchedule } from "../core/describe-schedule.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DagRow, DagWithDefinition } from "../store/read-dags.ts";
+import { isoOf } from "./present-date.ts";
 
 export function presentDag(row: DagRow): DagAnswer {
   return {
@@ -80,13 +81,9 @@ function presentTask(task: TaskDefinition, downstream: string[]): TaskAnswer {
     retries: task.retries,
     retry_delay: task.retry_delay,
     execution_timeout: task.execution_timeout,
-    is_mapped: false,
+    is_mapped: task.map !== undefined,
     doc_md: task.description,
     inputs: Object.fromEntries(Object.entries(task.inputs).map(([name, expression]) => [name, { ...expression }])),
     pod: task.pod,
   };
-}
-
-export function isoOf(date: Date | null): string | null {
-  return date === null ? null : date.toISOString();
 }

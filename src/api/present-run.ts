@@ -9,7 +9,7 @@ import type { TaskState } from "../core/states.ts";
 import type { AttemptRow } from "../store/read-attempts.ts";
 import type { DagRunRow, VersionRow } from "../store/read-dag-runs.ts";
 import type { TaskInstanceRow } from "../store/read-task-instances.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
 
 export function presentRun(row: DagRunRow): DagRunAnswer {
   return {

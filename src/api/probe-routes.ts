@@ -12,7 +12,7 @@ export function addProbeRoutes(app: ApiServer, { checkSchema, metrics }: ApiOpti
     try {
       await checkSchema();
     } catch (error) {
-      // Not ready is always 503, whatever the reason; the reason is for the one who looks.
+      // Not ready is always 503, whatever the cause; the answer and the log name it.
       request.log.warn({ err: error }, "not ready");
       const { code, detail, errors } = determineProblem(error);
       return sendProblem(request, reply, { code, status: 503, detail, errors });

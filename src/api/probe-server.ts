@@ -19,7 +19,7 @@ export interface ProbeOptions {
 /** Errors of start: invalid_configuration, when the port cannot be had. */
 export function createProbeService({ host, port, isAlive, checkReady, metrics, log }: ProbeOptions): Service {
   const app = fastify();
-  app.get("/livez", async (_request, reply) => (isAlive() ? "ok" : reply.code(503).send("a loop has stopped turning")));
+  app.get("/livez", async (_request, reply) => (isAlive() ? "ok" : reply.code(503).send("a loop has stopped running")));
   app.get("/readyz", async (_request, reply) => {
     try {
       await checkReady();

@@ -1,5 +1,5 @@
-// Every answer above 399 has one shape, RFC 9457. What we did not expect is logged with its cause and told to nobody:
-// the request id in the header and in the log joins the two.
+// Every answer above 399 has one shape, RFC 9457. An unexpected error is logged with its cause and not disclosed: the
+// request id in the header and in the log connects the two.
 
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
@@ -14,7 +14,7 @@ interface ProblemParts {
   errors: FieldError[];
 }
 
-const HIDDEN = "something failed on our side; the server's log has the cause under this answer's x-request-id";
+const HIDDEN = "something failed on the server; its log has the cause under this answer's x-request-id";
 /** Their details may speak of settings and files of the server. */
 const HIDDEN_CODES: ReadonlySet<ErrorCode> = new Set(["internal", "invalid_configuration"]);
 const AWAY = "Postgres does not answer; try again";
@@ -46,13 +46,18 @@ export function determineProblem(error: unknown): ProblemParts {
     return {
       code: "invalid_request",
       status: 400,
-      detail: "the request holds a NUL character, which no text may",
+      detail: "the request holds a NUL character, which Postgres cannot store",
       errors: [],
     };
   }
   const status = statusOf(error);
   if (status === 413)
-    return { code: "payload_too_large", status, detail: "the body is larger than this path takes", errors: [] };
+    return {
+      code: "payload_too_large",
+      status,
+      detail: "the request body is larger than this path accepts",
+      errors: [],
+    };
   // Fastify's own refusals (bad JSON, wrong media type, bad address) speak of the request only.
   if (status >= 400 && status < 500 && error instanceof Error) {
     return { code: status === 404 ? "not_found" : "invalid_request", status, detail: error.message, errors: [] };

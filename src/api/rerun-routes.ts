@@ -6,10 +6,9 @@ import { emptyQuery } from "../contract/rest-task-instances.ts";
 import { isTakenMap } from "../core/plan-rerun.ts";
 import { rerun } from "../store/rerun.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { requireDag } from "./dag-routes.ts";
-import { requireDagRun } from "./dag-run-routes.ts";
-import { sayWho } from "./intervention-routes.ts";
+import { sayWho } from "./perform-intervention.ts";
 import { presentRun } from "./present-run.ts";
+import { requireDag, requireDagRun } from "./require-rows.ts";
 import { createParamsChecker } from "./trigger-params.ts";
 
 export function addRerunRoutes(app: ApiServer, { db, rules, clock }: ApiOptions): void {

@@ -14,7 +14,7 @@ import {
 import { failure } from "../core/errors.ts";
 import { listResults, readResult, type ResultEntryRow } from "../store/read-results.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
 
 const tags = ["XCom"];
 const LIST = "/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/xcomEntries";

@@ -37,7 +37,7 @@ export function addSignInRoutes(app: ApiServer, authentication: Authentication |
       if (!authentication.isAdmin(body.username, body.password)) {
         limiter.recordFailure(ip, now);
         log.warn({ ip }, "sign-in refused");
-        throw failure("unauthenticated", "the username or the password is wrong");
+        throw failure("unauthenticated", "wrong username or password");
       }
       return reply.code(201).send(await authentication.issueToken());
     },

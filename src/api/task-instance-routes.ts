@@ -20,15 +20,10 @@ import {
 import { failure } from "../core/errors.ts";
 import type { Database } from "../store/database.ts";
 import { listAttempts } from "../store/read-attempts.ts";
-import { dagRunExists } from "../store/read-dag-runs.ts";
-import {
-  type InstanceKey,
-  listTaskInstances,
-  readTaskInstance,
-  type TaskInstanceRow,
-} from "../store/read-task-instances.ts";
+import { type InstanceKey, listTaskInstances } from "../store/read-task-instances.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { presentInstance, presentTries } from "./present-run.ts";
+import { requireInstance, requireRunExists } from "./require-rows.ts";
 
 const tags = ["TaskInstance"];
 const LIST = "/dags/:dag_id/dagRuns/:dag_run_id/taskInstances";
@@ -57,7 +52,8 @@ export function addTaskInstanceRoutes(app: ApiServer, { db }: ApiOptions): void 
         ranges: parseRanges(INSTANCE_RANGE_FIELDS, query),
         order: parseOrdering(query.order_by),
       });
-      if (page.total === 0) await requireRunOrAny(db, params.dag_id, params.dag_run_id);
+      const isOneRun = params.dag_id !== ANY && params.dag_run_id !== ANY;
+      if (page.total === 0 && isOneRun) await requireRunExists(db, params.dag_id, params.dag_run_id);
       return { task_instances: page.rows.map(presentInstance), total_entries: page.total };
     },
   );
@@ -158,25 +154,6 @@ async function readTries(db: Database, key: InstanceKey, tryNumber: number | nul
 
 async function requireTry(db: Database, key: InstanceKey, tryNumber: number): Promise<TryAnswer> {
   const [found] = await readTries(db, key, tryNumber);
-  if (!found) throw failure("not_found", `task instance "${key.task_id}" has had no try ${tryNumber}`);
+  if (!found) throw failure("not_found", `task instance "${key.task_id}" has no try ${tryNumber}`);
   return found;
-}
-
-async function requireRunOrAny(db: Database, dagId: string, runId: string): Promise<void> {
-  if (dagId === ANY || runId === ANY || (await dagRunExists(db, dagId, runId))) return;
-  throw failure("not_found", `DAG "${dagId}" has no run "${runId}"`);
-}
-
-export async function requireInstance(db: Database, key: InstanceKey): Promise<TaskInstanceRow> {
-  const instance = await readTaskInstance(db, key);
-  if (instance) return instance;
-  throw missingInstance(key);
-}
-
-export function missingInstance(key: InstanceKey): Error {
-  const which = key.map_index === -1 ? "" : ` with map index ${key.map_index}`;
-  return failure(
-    "not_found",
-    `run "${key.dag_run_id}" of DAG "${key.dag_id}" has no task instance "${key.task_id}"${which}`,
-  );
 }

@@ -14,6 +14,6 @@ export async function verifyAttempt(
 ): Promise<VerifiedAttempt & { token: string }> {
   const token = readBearer(request.headers.authorization);
   const attempt = await tokens.verify(token, scope);
-  if (attempt.attempt_id !== attemptId) throw failure("forbidden", "this token is of another attempt");
+  if (attempt.attempt_id !== attemptId) throw failure("forbidden", "this token belongs to another attempt");
   return { ...attempt, token };
 }

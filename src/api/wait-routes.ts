@@ -24,9 +24,9 @@ import type { JsonObject } from "../core/json.ts";
 import { readEarlyEvent } from "../store/early-events.ts";
 import { answerWait, type ApprovalRow, listApprovals, readApproval } from "../store/wait-answers.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
-import { isoOf } from "./present-dag.ts";
+import { isoOf } from "./present-date.ts";
 import { presentInstance } from "./present-run.ts";
-import { requireInstance } from "./task-instance-routes.ts";
+import { requireInstance } from "./require-rows.ts";
 import { createParamsChecker } from "./trigger-params.ts";
 
 const RUN = "/dags/:dag_id/dagRuns/:dag_run_id";
@@ -122,7 +122,7 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
         (operator) => {
           if (operator.options.includes(option)) return judgeAnswer(operator, { option, user, note: body.note });
           const known = operator.options.map((each) => `"${each}"`).join(", ");
-          throw failure("invalid_request", `chosen_options: "${option}" is no option; choose one of ${known}`);
+          throw failure("invalid_request", `chosen_options: "${option}" is not an option; choose one of ${known}`);
         },
         clock.now(),
       );

@@ -167,7 +167,7 @@ async function composeObjects(configuration: Configuration, db: Database): Promi
   return openObjectStore(place);
 }
 
-export function composeDagProcessor({ configuration, log }: Role, db: Database): Service {
+function composeDagProcessor({ configuration, log }: Role, db: Database): Service {
   return createDagProcessor({
     folder: configuration.WINDLASS_DAGS_FOLDER,
     persist: {

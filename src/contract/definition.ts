@@ -87,7 +87,7 @@ const groupDefinition = z.strictObject({ group_id: taskId, parent: taskId.exactO
 /** The longest name or URI of an asset. */
 const LONGEST_ASSET = 1_500;
 const assetText = z.string().min(1).max(LONGEST_ASSET);
-export const assetDefinition = z.strictObject({
+const assetDefinition = z.strictObject({
   name: assetText,
   uri: assetText,
   group: z.string().min(1).max(250).exactOptional(),
@@ -111,7 +111,7 @@ const callbackSecrets = z
   )
   .exactOptional();
 
-export const taskDefinition = z.strictObject({
+const taskDefinition = z.strictObject({
   task_id: taskId,
   kind: z.enum(["function", "empty", "pod", "wait", "expand"]),
   upstream: z.array(taskId),
@@ -153,7 +153,7 @@ export const taskDefinition = z.strictObject({
   memory_growth: z
     .strictObject({
       factor: z.number().min(1.1).max(10),
-      max: z.string().refine((text) => parseQuantity(text) !== null, "is no amount of memory such as 4Gi"),
+      max: z.string().refine((text) => parseQuantity(text) !== null, "is not an amount of memory such as 4Gi"),
     })
     .exactOptional(),
   schedule_timeout: z.number().positive().max(LONGEST_TIMEOUT).exactOptional(),

@@ -19,7 +19,7 @@ export const startRequest = z.strictObject({
 });
 export type StartRequest = z.infer<typeof startRequest>;
 
-export const taskContext = z.strictObject({
+const taskContext = z.strictObject({
   dag_id: z.string(),
   run_id: z.string(),
   run_type: z.string(),
@@ -45,7 +45,7 @@ export const connection: z.ZodType<Connection> = z.strictObject({
 });
 
 /** An event that the run consumed. */
-export const consumedEvent: z.ZodType<ConsumedEvent> = z.strictObject({
+const consumedEvent: z.ZodType<ConsumedEvent> = z.strictObject({
   asset: z.string(),
   uri: z.string(),
   extra: jsonObject,
@@ -96,7 +96,7 @@ export const heartbeatAnswer = z.strictObject({
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 
 /** POST /attempts/{attempt_id}/logs; lines are numbered from 0 within the attempt, so a repeat is a no-op. */
-export const logLine = z.strictObject({
+const logLine = z.strictObject({
   seq: z.int32().min(0),
   timestamp: z.iso.datetime({ offset: true }),
   level: z.enum(["info", "error"]),
@@ -104,11 +104,9 @@ export const logLine = z.strictObject({
 });
 export type LogLine = z.infer<typeof logLine>;
 export const logRequest = z.strictObject({ lines: z.array(logLine).max(5_000) });
-export type LogRequest = z.infer<typeof logRequest>;
 
 /** POST /attempts/{attempt_id}/result, with the result token: what a container without a worker left. Repeats are harmless. */
 export const resultRequest = z.strictObject({ result: json });
-export type ResultRequest = z.infer<typeof resultRequest>;
 
 const emittedEvent = z.strictObject({ asset: z.string(), extra: jsonObject });
 

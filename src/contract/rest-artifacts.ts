@@ -29,9 +29,7 @@ const artifactFields = {
 export const artifact: z.ZodType<Artifact> = z.strictObject(artifactFields);
 
 export const artifactsQuery = z.strictObject({ map_index: mapIndexQuery });
-export const artifactAnswer = z
-  .object({ ...artifactFields, created_at: instant, attempt: z.int() })
-  .meta({ id: "Artifact" });
+const artifactAnswer = z.object({ ...artifactFields, created_at: instant, attempt: z.int() }).meta({ id: "Artifact" });
 export const artifactsAnswer = z
   .object({ artifacts: z.array(artifactAnswer), total_entries: z.int() })
   .meta({ id: "ArtifactCollection" });

@@ -6,7 +6,7 @@ import { freeObject, instant, orderByQuery, pageQuery, patternQuery, queryIntege
 
 const assetId = (minimum = 1) => queryInteger(minimum, Number.MAX_SAFE_INTEGER);
 
-export const ASSET_ORDER_FIELDS = ["id", "name", "uri", "created_at", "updated_at"] as const;
+const ASSET_ORDER_FIELDS = ["id", "name", "uri", "created_at", "updated_at"] as const;
 export const assetsQuery = z.strictObject({
   ...pageQuery,
   /** Exactly this name. */

@@ -5,7 +5,7 @@ import { RUN_ACTIONS } from "../core/allowed-actions.ts";
 import { RUN_STATES, RUN_TYPES } from "../core/states.ts";
 import { ANY, freeObject, instant, orderByQuery, pageQuery, patternQuery, rangeQuery } from "./rest.ts";
 
-export const RUN_ORDER_FIELDS = [
+const RUN_ORDER_FIELDS = [
   "id",
   "dag_id",
   "dag_run_id",
@@ -50,7 +50,6 @@ export const triggerRequest = z
     note: z.string().max(1_000).nullable().default(null),
   })
   .meta({ id: "TriggerDagRun" });
-export type TriggerRequest = z.infer<typeof triggerRequest>;
 
 export const dagVersionAnswer = z.object({
   id: z.int(),

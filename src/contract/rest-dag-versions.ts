@@ -17,14 +17,14 @@ const versionFields = {
 export const versionsQuery = z.strictObject(pageQuery);
 export const versionPath = z.strictObject({ dag_id: z.string(), version_number: queryInteger(1, 2 ** 31 - 1) });
 
-export const versionEntry = z.object(versionFields).meta({ id: "DagVersion" });
+const versionEntry = z.object(versionFields).meta({ id: "DagVersion" });
 export type VersionEntry = z.infer<typeof versionEntry>;
 export const versionsAnswer = z
   .object({ dag_versions: z.array(versionEntry), total_entries: z.int() })
   .meta({ id: "DagVersionCollection" });
 
 const fieldChange = z.object({ field: z.string(), from: freeJson, to: freeJson });
-export const dagDiffAnswer = z
+const dagDiffAnswer = z
   .object({
     same: z.boolean(),
     tasks_added: z.array(z.string()),

@@ -5,7 +5,7 @@ import { TRIGGER_RULES } from "../core/definition.ts";
 import { schedule } from "./definition.ts";
 import { freeObject, instant, orderByQuery, pageQuery, patternQuery, queryBoolean, queryInteger } from "./rest.ts";
 
-export const DAG_ORDER_FIELDS = ["dag_id", "is_paused", "last_parsed_time", "next_dagrun_run_after"] as const;
+const DAG_ORDER_FIELDS = ["dag_id", "is_paused", "last_parsed_time", "next_dagrun_run_after"] as const;
 
 export const dagsQuery = z.strictObject({
   ...pageQuery,
@@ -110,4 +110,3 @@ export const dagSourceAnswer = z
     files: z.array(z.object({ path: z.string(), content: z.string() })),
   })
   .meta({ id: "DagSource" });
-export type DagSourceAnswer = z.infer<typeof dagSourceAnswer>;

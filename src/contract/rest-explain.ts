@@ -6,7 +6,7 @@ import { CAUSES } from "../core/situation.ts";
 import { TASK_STATES } from "../core/states.ts";
 import { instant } from "./rest.ts";
 
-export const timelineEvent = z.object({
+const timelineEvent = z.object({
   /**
    * queued: its row was made; launched: its pod or process; scheduled: a node has the pod; pulled: the node has the image;
    * started: the container runs; running: its worker has reported; finished: its outcome was written.

@@ -34,7 +34,7 @@ export const healthAnswer = z
   .meta({ id: "Health" });
 export type HealthAnswer = z.infer<typeof healthAnswer>;
 
-export const IMPORT_ERROR_ORDER_FIELDS = ["import_error_id", "timestamp", "filename"] as const;
+const IMPORT_ERROR_ORDER_FIELDS = ["import_error_id", "timestamp", "filename"] as const;
 export const importErrorsQuery = z.strictObject({
   ...pageQuery,
   filename_pattern: patternQuery,

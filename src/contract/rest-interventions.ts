@@ -33,7 +33,6 @@ export const clearRequest = z
     run_on_latest_version: z.boolean().default(false),
   })
   .meta({ id: "ClearTaskInstances" });
-export type ClearRequestBody = z.input<typeof clearRequest>;
 
 export const clearRunRequest = z
   .strictObject({
@@ -44,7 +43,6 @@ export const clearRunRequest = z
   .meta({ id: "ClearDagRun" });
 
 export const markRequest = z.strictObject({ new_state: z.enum(MARKS), ...spread }).meta({ id: "PatchTaskInstance" });
-export type MarkRequestBody = z.input<typeof markRequest>;
 
 export const patchRunRequest = z
   .strictObject({
@@ -72,7 +70,6 @@ export const rerunRequest = z
     note: z.string().max(1_000).nullable().default(null),
   })
   .meta({ id: "RerunDagRun" });
-export type RerunRequestBody = z.input<typeof rerunRequest>;
 
 export const rerunAnswer = z
   .object({
@@ -91,7 +88,7 @@ export const rerunAnswer = z
   })
   .meta({ id: "Rerun" });
 
-export const instanceChangeAnswer = z
+const instanceChangeAnswer = z
   .object({
     id: z.uuid(),
     dag_id: z.string(),
@@ -108,7 +105,6 @@ export const instanceChangeAnswer = z
     ends_attempt: z.boolean(),
   })
   .meta({ id: "TaskInstanceChange" });
-export type InstanceChangeAnswer = z.infer<typeof instanceChangeAnswer>;
 
 export const changesAnswer = z
   .object({

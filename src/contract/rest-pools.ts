@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { orderByQuery, pageQuery, patternQuery } from "./rest.ts";
 
-export const POOL_ORDER_FIELDS = ["name", "slots"] as const;
+const POOL_ORDER_FIELDS = ["name", "slots"] as const;
 export const poolsQuery = z.strictObject({
   ...pageQuery,
   pool_name_pattern: patternQuery,

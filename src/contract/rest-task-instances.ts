@@ -9,7 +9,7 @@ import { ATTEMPT_STATES, TASK_STATES } from "../core/states.ts";
 import { freeJson, instant, mapIndexQuery, orderByQuery, pageQuery, queryInteger, rangeQuery } from "./rest.ts";
 import { dagVersionAnswer } from "./rest-dag-runs.ts";
 
-export const INSTANCE_ORDER_FIELDS = [
+const INSTANCE_ORDER_FIELDS = [
   "task_id",
   "map_index",
   "state",
@@ -25,7 +25,7 @@ export const INSTANCE_ORDER_FIELDS = [
 export const INSTANCE_RANGE_FIELDS = ["run_after", "logical_date", "start_date", "end_date"] as const;
 
 /** "no_status": instances whose dependencies have not been met yet. */
-export const INSTANCE_STATE_FILTER = [...TASK_STATES, "no_status"] as const;
+const INSTANCE_STATE_FILTER = [...TASK_STATES, "no_status"] as const;
 
 export const taskInstancesQuery = z.strictObject({
   ...pageQuery,
@@ -54,7 +54,7 @@ const OUTCOME_KINDS = [
   ...FINAL_OUTCOMES,
 ] as const satisfies readonly OutcomeKind[];
 
-export const outcomeAnswer = z
+const outcomeAnswer = z
   .object({
     kind: z.enum(OUTCOME_KINDS),
     reason: z.string().nullable(),
@@ -114,7 +114,7 @@ export const taskInstancesAnswer = z
   .object({ task_instances: z.array(taskInstanceAnswer), total_entries: z.int() })
   .meta({ id: "TaskInstanceCollection" });
 
-export const attemptAnswer = z
+const attemptAnswer = z
   .object({
     attempt_id: z.uuid(),
     epoch: z.int(),
@@ -172,7 +172,7 @@ const resultFields = {
   dag_id: z.string(),
   run_id: z.string(),
 };
-export const resultEntryAnswer = z.object(resultFields).meta({ id: "XComEntry" });
+const resultEntryAnswer = z.object(resultFields).meta({ id: "XComEntry" });
 export type ResultEntryAnswer = z.infer<typeof resultEntryAnswer>;
 export const resultsAnswer = z
   .object({ xcom_entries: z.array(resultEntryAnswer), total_entries: z.int() })

@@ -9,7 +9,7 @@ const MAX_VALUE = 65_536;
 const text = (max: number) => z.string().max(max);
 const description = text(1_000).nullable();
 
-export const VARIABLE_ORDER_FIELDS = ["key", "updated_at"] as const;
+const VARIABLE_ORDER_FIELDS = ["key", "updated_at"] as const;
 export const variablesQuery = z.strictObject({
   ...pageQuery,
   variable_key_pattern: patternQuery,
@@ -50,7 +50,7 @@ export const variablesAnswer = z
   .object({ variables: z.array(variableAnswer), total_entries: z.int() })
   .meta({ id: "VariableCollection" });
 
-export const CONNECTION_ORDER_FIELDS = ["connection_id", "conn_type", "updated_at"] as const;
+const CONNECTION_ORDER_FIELDS = ["connection_id", "conn_type", "updated_at"] as const;
 export const connectionsQuery = z.strictObject({
   ...pageQuery,
   connection_id_pattern: patternQuery,

@@ -47,7 +47,7 @@ export const hitlDetailsAnswer = z
   .meta({ id: "HITLDetailCollection" });
 
 /** A function of the author's that is told what has happened. */
-export const callbackAnswer = z
+const callbackAnswer = z
   .object({
     id: z.int(),
     event: z.enum(CALLBACK_EVENTS),

@@ -15,7 +15,7 @@ export const instant = z.iso.datetime({ offset: true }).meta({ pattern: undefine
 const anyJson = z.custom<Json>(() => true);
 export const freeJson: z.ZodType<Json> = anyJson;
 export const freeObject: z.ZodType<JsonObject> = z.record(z.string(), anyJson);
-export const MAX_PAGE = 1_000;
+const MAX_PAGE = 1_000;
 
 const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 

@@ -38,8 +38,8 @@ export function allowedOnInstance(state: TaskState | null): readonly InstanceAct
   return ALLOWED_ON_INSTANCE[state ?? "no_status"];
 }
 
-/** "there is nothing to cancel: it is success; possible are clear, mark_failed" for a refusal. */
+/** 'run "r1" is success, so cancel is not possible; possible actions are clear, mark_failed' */
 export function sayRefusal(what: string, state: string | null, action: string, allowed: readonly string[]): string {
-  const possible = allowed.length === 0 ? "nothing is possible" : `possible are ${allowed.join(", ")}`;
-  return `${what} is ${state ?? "waiting for its upstream"}, where ${action} is not possible; ${possible}`;
+  const possible = allowed.length === 0 ? "no action is possible" : `possible actions are ${allowed.join(", ")}`;
+  return `${what} is ${state ?? "waiting for its upstream"}, so ${action} is not possible; ${possible}`;
 }

@@ -3,7 +3,7 @@
 import type { TaskDefinition } from "./definition.ts";
 import type { JsonObject } from "./json.ts";
 
-/** Of one report; and as many bytes of JSON. */
+/** Limits of one report: events, and bytes of JSON. */
 export const MAX_EMITTED_EVENTS = 1_000;
 export const MAX_EMITTED_BYTES = 256 * 1024;
 

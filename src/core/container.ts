@@ -3,9 +3,9 @@
 
 import type { ContainerDefinition, Expression, TaskDefinition } from "./definition.ts";
 import type { FieldError } from "./errors.ts";
-import type { Json, JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { ExitMeaning, KnownExits } from "./pod-outcome.ts";
-import { MAIN_CONTAINER, type PodSnapshot } from "./pod-snapshot.ts";
+import { findMain, type PodSnapshot } from "./pod-snapshot.ts";
 
 /** A container with everything in it that the pod needs. */
 export interface ResolvedContainer {
@@ -106,7 +106,7 @@ export function resolveContainer(
 ): ContainerResolution {
   const faults: string[] = [];
   const env = { ...definition.env };
-  for (const [name, value] of Object.entries(isObject(values["env"]) ? values["env"] : {})) {
+  for (const [name, value] of Object.entries(isJsonObject(values["env"]) ? values["env"] : {})) {
     const text = toText(value);
     if (!VARIABLE_NAME.test(name)) faults.push(`env.${name} is not a name that a variable may have`);
     else if (text !== null) env[name] = asWritten(task.inputs["env"], name) ? text : escapeText(text);
@@ -115,7 +115,7 @@ export function resolveContainer(
     else faults.push(`env.${name} is ${describe(value)}, but must be ${SCALARS}`);
   }
   const variables = values["env"];
-  if (variables !== undefined && !isObject(variables)) {
+  if (variables !== undefined && !isJsonObject(variables)) {
     faults.push(`env is ${describe(variables)}, but must be an object`);
   }
   const given = values["arguments"];
@@ -154,10 +154,6 @@ function toText(value: Json): string | null {
   return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
 }
 
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function describe(value: Json): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : `the ${typeof value} ${value}`;
@@ -175,7 +171,7 @@ export function containerExits(skipOnExitCodes: readonly number[]): KnownExits {
 
 /** The termination message of a container that succeeded, as JSON; null when it left none, or something else. */
 export function readContainerResult(pod: PodSnapshot): Json {
-  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  const main = findMain(pod);
   if (main?.state.kind !== "terminated" || main.state.message === null) return null;
   try {
     return JSON.parse(main.state.message) as Json;

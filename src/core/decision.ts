@@ -6,6 +6,7 @@ import type { DagGraph } from "./graph.ts";
 import type { Json } from "./json.ts";
 import type { Operator } from "./operator.ts";
 import type { Move, WaitingInstance } from "./plan-advance.ts";
+import { reach } from "./reach.ts";
 
 /** The result of a successful branch or short circuit. */
 export interface Decision {
@@ -22,20 +23,14 @@ export function indexDeciders(definition: DagDefinition, downstream: ReadonlyMap
   const deciders = new Map<string, string[]>();
   for (const { task_id, operator } of definition.tasks) {
     if (operator?.type !== "branch" && operator?.type !== "short_circuit") continue;
-    const reached = new Set(downstream.get(task_id));
-    if (operator.type === "short_circuit" && operator.skips === "all") addFollowing(reached, downstream);
-    for (const id of reached) {
+    const isDeep = operator.type === "short_circuit" && operator.skips === "all";
+    for (const id of isDeep ? reach([task_id], (next) => downstream.get(next)) : (downstream.get(task_id) ?? [])) {
       const known = deciders.get(id);
       if (known) known.push(task_id);
       else deciders.set(id, [task_id]);
     }
   }
   return deciders;
-}
-
-/** Grows the set, which is walked meanwhile, by all that follows. */
-function addFollowing(reached: Set<string>, downstream: ReadonlyMap<string, readonly string[]>): void {
-  for (const id of reached) for (const next of downstream.get(id) ?? []) reached.add(next);
 }
 
 /** The tasks whose decisions must be known before these instances may move. */
@@ -67,14 +62,12 @@ function findSkipped(graph: DagGraph, { task_id, value }: Decision): ReadonlySet
   const direct = graph.downstream.get(task_id) ?? [];
   if (operator?.type === "short_circuit") {
     if (isTruthy(value)) return new Set();
-    const reached = new Set(direct);
-    if (operator.skips === "all") addFollowing(reached, graph.downstream);
-    return reached;
+    return operator.skips === "all" ? reach([task_id], (id) => graph.downstream.get(id)) : new Set(direct);
   }
   if (operator?.type !== "branch") return new Set();
   // What a followed task leads to is followed too.
-  const followed = new Set(namesOf(value).flatMap((name) => operator.choices[name] ?? []));
-  addFollowing(followed, graph.downstream);
+  const chosen = namesOf(value).flatMap((name) => operator.choices[name] ?? []);
+  const followed = new Set([...chosen, ...reach(chosen, (id) => graph.downstream.get(id))]);
   return new Set(direct.filter((id) => !followed.has(id)));
 }
 

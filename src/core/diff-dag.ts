@@ -1,7 +1,7 @@
 // What differs between two definitions of a DAG, in the words of its author: tasks, edges, settings, schedule, params.
 
 import type { DagDefinition, TaskDefinition } from "./definition.ts";
-import type { Json } from "./json.ts";
+import { isJsonObject, type Json } from "./json.ts";
 
 export interface FieldChange {
   /** The name in the definition, with the path inside of it for objects. */
@@ -65,15 +65,11 @@ function diffFields(before: object, after: object, except: readonly string[]): F
 }
 
 function diffValues(field: string, from: Json, to: Json): FieldChange[] {
-  if (isObject(from) && isObject(to)) {
+  if (isJsonObject(from) && isJsonObject(to)) {
     const names = [...new Set([...Object.keys(from), ...Object.keys(to)])];
     return names.flatMap((name) => diffValues(`${field}.${name}`, from[name] ?? null, to[name] ?? null));
   }
   return isEqual(from, to) ? [] : [{ field, from, to }];
-}
-
-function isObject(value: Json): value is { [name: string]: Json } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The order of an object's keys does not count: Postgres keeps none. */
@@ -81,7 +77,7 @@ function isEqual(one: Json, other: Json): boolean {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((value, index) => isEqual(value, other[index] ?? null));
   }
-  if (isObject(one) && isObject(other)) {
+  if (isJsonObject(one) && isJsonObject(other)) {
     const names = new Set([...Object.keys(one), ...Object.keys(other)]);
     return [...names].every((name) => isEqual(one[name] ?? null, other[name] ?? null));
   }

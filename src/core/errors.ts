@@ -15,7 +15,7 @@ export const ERRORS = {
   attempt_stale: { status: 409, title: "The attempt is no longer the current one" },
   payload_too_large: { status: 413, title: "The payload is too large" },
   rate_limited: { status: 429, title: "Too many requests" },
-  internal: { status: 500, title: "Something failed on our side" },
+  internal: { status: 500, title: "Something failed on the server" },
   encryption_unavailable: { status: 503, title: "The installation cannot encrypt or decrypt this" },
   unavailable: { status: 503, title: "A service that this needs is unavailable" },
   invalid_configuration: { status: 500, title: "A setting is not valid" },

@@ -97,7 +97,7 @@ const CASES: [Cause, Change, string][] = [
       started_at: null,
       outcome_reason: 'pods is forbidden: cannot create pods in namespace "etl"',
     }),
-    `Task "load" failed on try 3 of 3 (launch refused) ${END}: pods is forbidden: cannot create pods in namespace "etl"; grant or correct what is named.`,
+    `Task "load" failed on try 3 of 3 (launch refused) ${END}: pods is forbidden: cannot create pods in namespace "etl"; grant or correct what the reason names.`,
   ],
   [
     "cancelled",

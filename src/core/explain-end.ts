@@ -27,7 +27,7 @@ const ENDS: Record<Exclude<OutcomeKind, "success" | "skipped">, { name: string; 
   start_timeout: { name: "did not start in time", advice: "remove what held it up, or raise WINDLASS_START_TIMEOUT" },
   deleted: { name: "deleted", advice: "run it again" },
   lost: { name: "lost", advice: "run it again" },
-  launch_refused: { name: "launch refused", advice: "grant or correct what is named" },
+  launch_refused: { name: "launch refused", advice: "grant or correct what the reason names" },
   cancelled: { name: "cancelled", advice: null },
 };
 

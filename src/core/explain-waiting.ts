@@ -138,7 +138,7 @@ export function explainScheduled(situation: Situation, now: Date): Explanation {
     sentence: sentence(
       `${nameTask(instance)} is ready and waits for a slot: ${reason}`,
       // A pool that cannot serve it says itself what to do.
-      reason.includes("windlass pools set") ? null : "let other tasks end, or raise the limit that is named",
+      reason.includes("windlass pools set") ? null : "let other tasks end, or raise that limit",
     ),
   };
 }

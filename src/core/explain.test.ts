@@ -140,7 +140,7 @@ const CASES: [Cause, Change, string][] = [
         reason: "waits for a slot: 16 tasks of this run are active, max_active_tasks is 16",
       },
     },
-    'Task "load" is ready and waits for a slot: 16 tasks of this run are active, max_active_tasks is 16; let other tasks end, or raise the limit that is named.',
+    'Task "load" is ready and waits for a slot: 16 tasks of this run are active, max_active_tasks is 16; let other tasks end, or raise that limit.',
   ],
   [
     "next_pass",

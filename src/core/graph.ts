@@ -64,6 +64,24 @@ export function isMapped(graph: DagGraph, taskId: string): boolean {
   return graph.expandedBy.has(taskId) || (task?.map !== undefined && task.kind !== "expand");
 }
 
+/** What a task's end decides about: its downstream, and the members of the group that it expands. */
+export function listBelow(graph: DagGraph, taskId: string): readonly string[] {
+  return [...(graph.downstream.get(taskId) ?? []), ...(graph.members.get(taskId) ?? [])];
+}
+
+/** What decides about a task: its upstream, and the task that expands its group. */
+export function listAbove(graph: DagGraph, taskId: string): readonly string[] {
+  const expander = graph.expandedBy.get(taskId);
+  return [...(graph.tasks.get(taskId)?.upstream ?? []), ...(expander === undefined ? [] : [expander])];
+}
+
+/** A mapped group with its expander, to which the task belongs as either. */
+export function listGroup(graph: DagGraph, taskId: string): readonly string[] {
+  const expander = graph.expandedBy.get(taskId) ?? taskId;
+  const members = graph.members.get(expander);
+  return members ? [expander, ...members] : [];
+}
+
 /** Mapped groups are not nested, so there is at most one around a task. */
 function findExpanders(definition: DagDefinition, tasks: ReadonlyMap<string, TaskDefinition>): Map<string, string> {
   const expanderOf = new Map<string, string>();

@@ -1,7 +1,8 @@
 // What a person's intervention reads and what it changes. One pure plan (plan-clear.ts, plan-mark.ts) makes the preview and
 // is performed by store/intervene.ts: what was shown is what happens.
 
-import { type DagGraph, isSameIndex } from "./graph.ts";
+import { type DagGraph, isSameIndex, listAbove, listBelow } from "./graph.ts";
+import { reach } from "./reach.ts";
 import type { AttemptState, RunState, TaskState } from "./states.ts";
 
 export interface InstanceSnapshot {
@@ -75,23 +76,6 @@ export interface Spread {
 
 export type Selection = ReadonlyMap<string, ReadonlySet<number> | "all">;
 
-/** What a task's end decides about: its downstream, and the members of the group that it expands. */
-export function listBelow(graph: DagGraph, taskId: string): readonly string[] {
-  return [...(graph.downstream.get(taskId) ?? []), ...(graph.members.get(taskId) ?? [])];
-}
-
-export function listAbove(graph: DagGraph, taskId: string): readonly string[] {
-  const expander = graph.expandedBy.get(taskId);
-  return [...(graph.tasks.get(taskId)?.upstream ?? []), ...(expander === undefined ? [] : [expander])];
-}
-
-/** A mapped group with its expander, to which the task belongs as either. */
-export function listGroup(graph: DagGraph, taskId: string): readonly string[] {
-  const expander = graph.expandedBy.get(taskId) ?? taskId;
-  const members = graph.members.get(expander);
-  return members ? [expander, ...members] : [];
-}
-
 /**
  * The chosen tasks with what lies above and below them; tasks the graph does not know are left out. Of an instance of a
  * mapped group, it is the same index in the group.
@@ -121,14 +105,6 @@ export function selectTasks(
   if (spread.upstream) add((id) => listAbove(graph, id));
   if (spread.downstream) add((id) => listBelow(graph, id));
   return selection;
-}
-
-/** Whatever can be reached from `ids`, themselves left out unless there is a way back. */
-export function reach(ids: Iterable<string>, next: (id: string) => readonly string[] | undefined): Set<string> {
-  const found = new Set([...ids].flatMap((id) => next(id) ?? []));
-  // The set grows while it is walked.
-  for (const id of found) for (const other of next(id) ?? []) found.add(other);
-  return found;
 }
 
 /** Whether it is one of those that a map has now; an array that became too short leaves others, removed. */

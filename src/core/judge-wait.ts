@@ -1,7 +1,7 @@
 // What one look at a waiting task comes to: it goes on waiting until a time, or ends. Pure: the store reads the facts, the
 // scheduler pokes sensors, and what is decided here is performed in one transaction.
 
-import type { Json, JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import type { WaitOperator } from "./operator.ts";
 import type { Outcome, OutcomeKind } from "./outcome.ts";
 import { clause, sayInstant } from "./phrase.ts";
@@ -57,7 +57,11 @@ function look(operator: WaitOperator, facts: WaitFacts, now: Date): WaitVerdict 
       const text = facts.inputs["until"];
       const until = typeof text === "string" ? new Date(text) : null;
       if (until === null || Number.isNaN(until.getTime())) {
-        return end("task_failed", `its input "until" is ${JSON.stringify(text ?? null)}, which is no instant`, false);
+        return end(
+          "task_failed",
+          `its input "until" is ${JSON.stringify(text ?? null)}, which is not an instant`,
+          false,
+        );
       }
       return waitForTime(until, now);
     }
@@ -134,7 +138,7 @@ function judgePoke(operator: WaitOperator & { type: "sensor" }, facts: WaitFacts
       const { value } = poke;
       if (value === false) return again("has not seen what it waits for");
       if (value === true) return end("success", "it saw what it waited for");
-      if (typeof value === "object" && value !== null && !Array.isArray(value) && typeof value["done"] === "boolean") {
+      if (isJsonObject(value) && typeof value["done"] === "boolean") {
         if (!value["done"]) return again("has not seen what it waits for");
         return end("success", "it saw what it waited for", true, value["value"] ?? null);
       }

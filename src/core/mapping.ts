@@ -94,15 +94,16 @@ export function listExpanded(graph: DagGraph, taskId: string): readonly string[]
   return graph.tasks.get(taskId)?.kind === "expand" ? (graph.members.get(taskId) ?? []) : [taskId];
 }
 
-export interface TotalGrowth {
+/** How many instances those of a task wait for, or how many more: upstream, and setups beside it. */
+export interface Totals {
   task_id: string;
   upstream: number;
   setups: number;
 }
 
 /** By how much more the instances outside wait for, once each of these tasks has `length` instances in the place of one. */
-export function planTotalGrowth(graph: DagGraph, expanded: readonly string[], length: number): TotalGrowth[] {
-  const growth = new Map<string, TotalGrowth>();
+export function planTotalGrowth(graph: DagGraph, expanded: readonly string[], length: number): Totals[] {
+  const growth = new Map<string, Totals>();
   const grow = (from: string, taskId: string, kind: "upstream" | "setups") => {
     if (isSameIndex(graph, from, taskId)) return;
     const entry = growth.get(taskId) ?? { task_id: taskId, upstream: 0, setups: 0 };
@@ -114,12 +115,6 @@ export function planTotalGrowth(graph: DagGraph, expanded: readonly string[], le
     for (const taskId of graph.guarded.get(id) ?? []) grow(id, taskId, "setups");
   }
   return length === 1 ? [] : [...growth.values()];
-}
-
-export interface Totals {
-  task_id: string;
-  upstream: number;
-  setups: number;
 }
 
 /** What the instances of each task wait for. @param expanded how many instances a task was expanded to, where it was */

@@ -2,7 +2,7 @@
 // may work is learned per task and kept for later runs, so that each run does not die the same death again.
 
 import type { MemoryGrowth } from "./definition.ts";
-import type { JsonObject } from "./json.ts";
+import { asObject, type JsonObject } from "./json.ts";
 import { formatBytes, parseQuantity, wholeMebibytes } from "./quantity.ts";
 
 // A factor is a decimal fraction; thousandths are fine enough, and whole numbers are exact.
@@ -45,8 +45,4 @@ export function raiseMemory(resources: JsonObject, floor: bigint): JsonObject {
 
 function bytesOf(value: unknown): bigint | null {
   return typeof value === "string" || typeof value === "number" ? parseQuantity(String(value)) : null;
-}
-
-function asObject(value: unknown): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }

@@ -1,7 +1,5 @@
 // How an attempt ended. Written once; decides which budget the end is charged to.
 
-import type { Json } from "./json.ts";
-
 /** Ends that the task's own code caused: they spend `retries`. */
 export const TASK_OUTCOMES = ["task_failed", "timed_out", "exited_silently"] as const;
 
@@ -45,13 +43,6 @@ export interface TaskError {
   name: string;
   message: string;
   stack: string | null;
-}
-
-/** What a worker reports of its task. */
-export interface TaskReport {
-  state: "success" | "failed" | "skipped";
-  result: Json;
-  outcome: Outcome;
 }
 
 export type OutcomeCharge = "none" | "retry" | "infrastructure" | "final";

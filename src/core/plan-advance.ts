@@ -4,7 +4,7 @@
 
 import { type DagGraph, isSameIndex } from "./graph.ts";
 import type { FinishedTaskState, RunState } from "./states.ts";
-import { judgeTriggerRule, type SetupCounters, type UpstreamCounters } from "./trigger-rule.ts";
+import { isAllDone, judgeTriggerRule, type SetupCounters, type UpstreamCounters } from "./trigger-rule.ts";
 
 /** A finished instance that its downstream has not counted yet. */
 export interface FinishedInstance {
@@ -105,17 +105,13 @@ export function planMoves(graph: DagGraph, waiting: readonly WaitingInstance[]):
       plan.moves.push({ id, task_id, map_index, to: verdict, reason });
     } else if (task.map && map_index === -1) {
       // Even with a rule that does not wait: the arrays are there only when all upstream tasks are over.
-      if (countDone(upstream) >= upstream.total) plan.expand.push(instance);
+      if (isAllDone(upstream)) plan.expand.push(instance);
     } else {
       const to = task.kind === "empty" ? "success" : "scheduled";
       plan.moves.push({ id, task_id, map_index, to, reason: null });
     }
   }
   return plan;
-}
-
-function countDone({ success, failed, upstream_failed, skipped, removed }: UpstreamCounters): number {
-  return success + failed + upstream_failed + skipped + removed;
 }
 
 const SEEN = ["success", "failed", "upstream_failed", "skipped", "removed"] as const;

@@ -4,14 +4,13 @@
 // task that has become mapped, or is no longer, begins anew.
 
 import { allowedOnInstance } from "./allowed-actions.ts";
-import type { DagGraph } from "./graph.ts";
+import { type DagGraph, listGroup } from "./graph.ts";
 import {
   type ChosenTask,
   type InstanceChange,
   type InstanceSnapshot,
   isExpanded,
   isSelected,
-  listGroup,
   type RunPlan,
   type RunSnapshot,
   type Selection,

@@ -2,21 +2,20 @@
 // said. Below a success or a skip, instances that never ran because of a failure above are judged anew.
 
 import { allowedOnInstance, type InstanceAction } from "./allowed-actions.ts";
+import { listBelow, listGroup } from "./graph.ts";
 import {
   type ChosenTask,
   type InstanceChange,
   type InstanceSnapshot,
   isExpanded,
   isSelected,
-  listBelow,
-  listGroup,
-  reach,
   type RunPlan,
   type RunSnapshot,
   selectTasks,
   type Spread,
 } from "./intervention.ts";
 import { clearOf, placeOf } from "./plan-clear.ts";
+import { reach } from "./reach.ts";
 import { isFinishedTaskState, type TaskState } from "./states.ts";
 
 export const MARKS = ["success", "failed", "skipped"] as const;

@@ -1,8 +1,9 @@
 // A new run from the middle of an old one: the chosen tasks and all below them are executed, what else had succeeded or been
 // skipped is taken over with its results, all of a map's instances as the one task that they are.
 
-import type { DagGraph } from "./graph.ts";
-import { type InstanceSnapshot, listAbove, listBelow, reach, type RunSnapshot } from "./intervention.ts";
+import { type DagGraph, listAbove, listBelow } from "./graph.ts";
+import type { InstanceSnapshot, RunSnapshot } from "./intervention.ts";
+import { reach } from "./reach.ts";
 import { findReshaped } from "./reshaped-tasks.ts";
 
 export interface TakenInstance {

@@ -7,7 +7,8 @@ import type { Outcome, OutcomeKind } from "./outcome.ts";
 import {
   type ContainerSnapshot,
   findCondition,
-  MAIN_CONTAINER,
+  findMain,
+  nameNode,
   type PodCondition,
   type PodSnapshot,
   type TerminatedState,
@@ -42,7 +43,7 @@ const NO_KNOWN_EXITS: KnownExits = new Map();
 
 /** What is known of an attempt whose pod exists. */
 export function judgePod(pod: PodSnapshot, exits: KnownExits = NO_KNOWN_EXITS): PodJudgement {
-  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  const main = findMain(pod);
   const scheduled = findCondition(pod, "PodScheduled");
   const outcome = judgeEnd(pod, main, exits);
   return {
@@ -61,8 +62,9 @@ function readLimit(main: ContainerSnapshot | undefined): bigint | null {
 
 /** What is known of an attempt whose pod no longer exists; null: nobody saw how it went. */
 export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNOWN_EXITS): Outcome {
-  if (pod === null) return outcomeOf("lost", "The pod disappeared while nobody watched, so its end is unknown");
-  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  if (pod === null)
+    return outcomeOf("lost", "The pod disappeared while it was not being watched, so its end is unknown");
+  const main = findMain(pod);
   return (
     judgeEnd(pod, main, exits) ??
     fromInterruption(pod, null) ??
@@ -74,7 +76,7 @@ export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNO
 
 /** The kubelet has seen the main container end, so nothing of the attempt runs any more. */
 export function hasEnded(pod: PodSnapshot): boolean {
-  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  const main = findMain(pod);
   return main?.state.kind === "terminated" && main.state.reason !== "ContainerStatusUnknown";
 }
 
@@ -147,24 +149,24 @@ function fromPodReason(pod: PodSnapshot, ended: TerminatedState | null): Outcome
   const say = (kind: OutcomeKind, text: string) => outcomeOf(kind, withDetail(text, pod.message), code);
   switch (pod.reason) {
     case "Evicted":
-      return say("evicted", `${nodeOf(pod)} evicted the pod`);
+      return say("evicted", `${nameNode(pod)} evicted the pod`);
     case "Preempting":
     case "Preempted":
-      return say("preempted", `${nodeOf(pod)} gave the pod's place to a more important one`);
+      return say("preempted", `${nameNode(pod)} gave the pod's place to a more important one`);
     case "DeadlineExceeded":
       return say("timed_out", "The pod ran past its activeDeadlineSeconds");
     case "NodeLost":
-      return say("node_lost", `${nodeOf(pod)} stopped answering`);
+      return say("node_lost", `${nameNode(pod)} stopped answering`);
     case "Terminated":
     case "Shutdown":
     case "NodeShutdown":
-      return say("drained", `${nodeOf(pod)} was shut down`);
+      return say("drained", `${nameNode(pod)} was shut down`);
     case null:
       return null;
     default:
       // OutOfcpu, OutOfmemory, NodeAffinity, UnexpectedAdmissionError …: refused by the kubelet before it ran.
       return pod.phase === "Failed" && ended === null
-        ? say("evicted", `${nodeOf(pod)} refused the pod (${pod.reason})`)
+        ? say("evicted", `${nameNode(pod)} refused the pod (${pod.reason})`)
         : null;
   }
 }
@@ -188,16 +190,16 @@ function fromDisruption(pod: PodSnapshot, disruption: PodCondition, ended: Termi
     case "PreemptionByScheduler":
       return say("preempted", "The scheduler gave the pod's place to one of higher priority");
     case "EvictionByEvictionAPI":
-      return say("drained", `The pod was moved away from ${nodeName(pod)}, as a drain does`);
+      return say("drained", `The pod was moved away from ${itsNode(pod)}, as a drain does`);
     case "DeletionByTaintManager":
       // A kubelet that still reported the container's end is alive: then the taint was put there by an operator.
       return ended === null
-        ? say("node_lost", `${nodeOf(pod)} became unavailable and its pods were removed`)
-        : say("drained", `${nodeOf(pod)} was tainted so that its pods had to leave`);
+        ? say("node_lost", `${nameNode(pod)} became unavailable and its pods were removed`)
+        : say("drained", `${nameNode(pod)} was tainted so that its pods had to leave`);
     case "DeletionByPodGC":
-      return say("node_lost", `${nodeOf(pod)} no longer exists`);
+      return say("node_lost", `${nameNode(pod)} no longer exists`);
     case "TerminationByKubelet":
-      return say("evicted", `${nodeOf(pod)} ended the pod`);
+      return say("evicted", `${nameNode(pod)} ended the pod`);
     default:
       return say("evicted", `The cluster ended the pod (${disruption.reason ?? "no reason given"})`);
   }
@@ -233,10 +235,6 @@ function lastWords(message: string | null): string | null {
   return text.length <= 300 ? text : `…${text.slice(-300)}`;
 }
 
-function nodeOf(pod: PodSnapshot): string {
-  return pod.node_name === null ? "The node" : `The node ${pod.node_name}`;
-}
-
-function nodeName(pod: PodSnapshot): string {
+function itsNode(pod: PodSnapshot): string {
   return pod.node_name === null ? "its node" : `node ${pod.node_name}`;
 }

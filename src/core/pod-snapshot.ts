@@ -49,6 +49,16 @@ export interface PodSnapshot {
   containers: ContainerSnapshot[];
 }
 
+/** The container that runs the task. */
+export function findMain(pod: PodSnapshot): ContainerSnapshot | undefined {
+  return pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+}
+
+/** The node as the subject of a sentence. */
+export function nameNode(pod: PodSnapshot): string {
+  return pod.node_name === null ? "The node" : `The node ${pod.node_name}`;
+}
+
 export function findCondition(pod: PodSnapshot, type: string): PodCondition | null {
   return pod.conditions.find((condition) => condition.type === type) ?? null;
 }

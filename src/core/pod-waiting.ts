@@ -2,7 +2,7 @@
 
 import { RESULT_CONTAINER } from "./container-result.ts";
 import type { WaitingKind } from "./observation.ts";
-import { type ContainerSnapshot, findCondition, MAIN_CONTAINER, type PodSnapshot } from "./pod-snapshot.ts";
+import { type ContainerSnapshot, findCondition, findMain, nameNode, type PodSnapshot } from "./pod-snapshot.ts";
 
 export interface Waiting {
   kind: WaitingKind;
@@ -30,7 +30,7 @@ const CONFIGURATION_REASONS = new Set([
 /** null: the main container runs or has ended. */
 export function explainWaiting(pod: PodSnapshot): Waiting | null {
   if (pod.phase === "Succeeded" || pod.phase === "Failed") return null;
-  const main = pod.containers.find((container) => container.name === MAIN_CONTAINER && !container.init);
+  const main = findMain(pod);
   if (main && main.state.kind !== "waiting") return null;
   return explainContainers(pod) ?? explainScheduling(pod) ?? explainStart(pod);
 }
@@ -64,7 +64,7 @@ function explainScheduling(pod: PodSnapshot): Waiting | null {
 
 function explainStart(pod: PodSnapshot): Waiting {
   if (pod.deletion_requested_at !== null) return { kind: "starting", reason: "The pod is being deleted" };
-  if (pod.phase === "Unknown") return { kind: "starting", reason: `${nodeOf(pod)} does not report the pod's state` };
+  if (pod.phase === "Unknown") return { kind: "starting", reason: `${nameNode(pod)} does not report the pod's state` };
   if (pod.node_name === null) return { kind: "starting", reason: "The pod waits for the scheduler to choose a node" };
   const init = pod.containers.find((container) => isRunningInit(container));
   if (init) return { kind: "starting", reason: `${label(init)} is running before the task on ${pod.node_name}` };
@@ -74,10 +74,6 @@ function explainStart(pod: PodSnapshot): Waiting {
 /** The helper runs beside the container from the start, and holds nothing up. */
 function isRunningInit({ init, name, state }: ContainerSnapshot): boolean {
   return init && name !== RESULT_CONTAINER && state.kind === "running";
-}
-
-function nodeOf(pod: PodSnapshot): string {
-  return pod.node_name === null ? "The node" : `The node ${pod.node_name}`;
 }
 
 function label(container: ContainerSnapshot): string {

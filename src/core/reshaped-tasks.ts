@@ -1,8 +1,8 @@
 // Which tasks begin anew when a run moves to another version, because their instances there are none here: a task that has become
 // mapped or is no longer, that has come into a mapped group or left it, and a group that new tasks find closed.
 
-import type { DagGraph } from "./graph.ts";
-import { isExpanded, listGroup, type RunSnapshot } from "./intervention.ts";
+import { type DagGraph, listGroup } from "./graph.ts";
+import { isExpanded, type RunSnapshot } from "./intervention.ts";
 
 /** @param graph of the version that the run moves to */
 export function findReshaped(run: RunSnapshot, graph: DagGraph): Set<string> {

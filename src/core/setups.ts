@@ -2,6 +2,7 @@
 // that comes after the task, so that what was set up is there while the task runs.
 
 import type { TaskDefinition } from "./definition.ts";
+import { reach } from "./reach.ts";
 
 /** By task id, the setups that its trigger rule counts; tasks without any are left out. */
 export function findSetups(
@@ -12,8 +13,8 @@ export function findSetups(
   const setups = [...tasks.values()].filter((task) => task.role === "setup");
   for (const { task_id } of setups) {
     const teardowns = (downstream.get(task_id) ?? []).filter((id) => tasks.get(id)?.role === "teardown");
-    const before = teardowns.map((teardown) => walk(teardown, (id) => tasks.get(id)?.upstream ?? []));
-    for (const id of walk(task_id, (next) => downstream.get(next) ?? [])) {
+    const before = teardowns.map((teardown) => reach([teardown], (id) => tasks.get(id)?.upstream));
+    for (const id of reach([task_id], (next) => downstream.get(next))) {
       const task = tasks.get(id);
       if (!task) continue;
       const isDirect = task.upstream.includes(task_id);
@@ -28,12 +29,4 @@ export function findSetups(
     }
   }
   return found;
-}
-
-/** All that is reached from a task, without it. */
-function walk(start: string, next: (id: string) => readonly string[]): Set<string> {
-  const reached = new Set(next(start));
-  // The set grows while it is walked.
-  for (const id of reached) for (const further of next(id)) reached.add(further);
-  return reached;
 }

@@ -18,7 +18,7 @@ export const TASK_STATES = [
 /** A task instance's state; null means that its dependencies have not been met yet. */
 export type TaskState = (typeof TASK_STATES)[number];
 
-export const FINISHED_TASK_STATES = [
+const FINISHED_TASK_STATES = [
   "success",
   "failed",
   "upstream_failed",

@@ -4,6 +4,7 @@
 
 import type { NextTime } from "./cron.ts";
 import type { DagDefinition } from "./definition.ts";
+import { hashText } from "./hash-text.ts";
 import { compileTicks, findLatestTick } from "./ticks.ts";
 
 export interface DueRun {
@@ -161,14 +162,7 @@ function within(bounds: ScheduleBounds, run: DueRun): DueRun | null {
 /** Milliseconds, evenly spread, and the same for the same DAG and logical date. */
 function delayOf({ dag_id, jitter }: ScheduleBounds, logicalDate: Date): number {
   if (jitter === undefined) return 0;
-  // FNV-1a, with the finish of MurmurHash3: dates that differ little must not lie close together.
-  let hash = 0x811c9dc5;
-  for (const sign of `${dag_id} ${logicalDate.getTime()}`) {
-    hash = Math.imul(hash ^ (sign.codePointAt(0) ?? 0), 0x01000193);
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return Math.floor((((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32) * jitter * 1000);
+  return Math.floor((hashText(`${dag_id} ${logicalDate.getTime()}`) / 2 ** 32) * jitter * 1000);
 }
 
 function latestOf(first: Date, ...others: (Date | null)[]): Date {

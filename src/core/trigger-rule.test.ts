@@ -1,13 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TRIGGER_RULES, type TriggerRule } from "./definition.ts";
-import {
-  judgeTriggerRule,
-  NO_SETUPS,
-  type SetupCounters,
-  type TriggerVerdict,
-  type UpstreamCounters,
-} from "./trigger-rule.ts";
+import { judgeTriggerRule, type SetupCounters, type TriggerVerdict, type UpstreamCounters } from "./trigger-rule.ts";
+
+const NO_SETUPS: SetupCounters = { total: 0, success: 0, failed: 0, skipped: 0 };
 
 /** "3: s2 f1" is three upstream instances of which two succeeded and one failed. */
 function parse(text: string): UpstreamCounters {

@@ -23,8 +23,6 @@ export interface SetupCounters {
   skipped: number;
 }
 
-export const NO_SETUPS: SetupCounters = { total: 0, success: 0, failed: 0, skipped: 0 };
-
 /** wait: not decided yet; run: may be scheduled; else the state that is forced without running. */
 export type TriggerVerdict = "wait" | "run" | "upstream_failed" | "skipped" | "removed";
 
@@ -57,7 +55,7 @@ function judgeTeardown(upstream: UpstreamCounters, setups: SetupCounters): Trigg
   return setups.skipped >= setups.total ? "skipped" : "upstream_failed";
 }
 
-function isAllDone({ total, success, failed, upstream_failed, skipped, removed }: UpstreamCounters): boolean {
+export function isAllDone({ total, success, failed, upstream_failed, skipped, removed }: UpstreamCounters): boolean {
   return success + failed + upstream_failed + skipped + removed >= total;
 }
 

@@ -6,7 +6,7 @@
 import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT } from "../contract/worker-process.ts";
 import { failure } from "../core/errors.ts";
 import { nameExecutor } from "../core/executor-name.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { type InClusterOptions, inClusterCredentials } from "../kubernetes/in-cluster.ts";
@@ -131,8 +131,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
 
   const namespaceFor = (pod: JsonObject | null): string => {
     const metadata = pod?.["metadata"];
-    const asked =
-      typeof metadata === "object" && metadata !== null && !Array.isArray(metadata) ? metadata["namespace"] : null;
+    const asked = isJsonObject(metadata) ? metadata["namespace"] : null;
     return typeof asked === "string" && asked !== "" ? asked : options.defaultNamespace;
   };
 

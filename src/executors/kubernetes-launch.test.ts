@@ -18,9 +18,9 @@ test.each<[string, unknown, "retry" | "refused" | "repeat", RegExp]>([
     "quota that two creates met at",
     error({ code: 409, reason: "Conflict", message: "Operation cannot be fulfilled on resourcequotas" }),
     "repeat",
-    /came between/,
+    /in between/,
   ],
-  ["429", error({ code: 429, retryAfterMs: 7_000 }), "retry", /fewer calls/],
+  ["429", error({ code: 429, retryAfterMs: 7_000 }), "retry", /throttling/],
   ["500", error({ code: 500, uncertain: true }), "repeat", /not known whether/],
   [
     "a connection that broke",

@@ -123,10 +123,11 @@ export function judgeFailure(error: unknown, namespace: string): Verdict {
   const refuse = (reason: string): Verdict => ({ kind: "refused", reason });
   if (isQuota(error)) return retry(`The quota of namespace "${namespace}" is used up: ${error.message}`);
   if (isServiceAccountMissing(error)) return retry(`The pod's service account does not exist: ${error.message}`);
-  if (isThrottled(error)) return retry(`The API server asks for fewer calls: ${error.message}`);
+  if (isThrottled(error)) return retry(`The API server is throttling calls: ${error.message}`);
   // Two creates met at one quota object; the server says so instead of trying again itself.
-  if (isConflict(error)) return { kind: "repeat", reason: `Other calls came between: ${error.message}` };
-  if (error.uncertain) return { kind: "repeat", reason: `It is not known whether the pod was made: ${error.message}` };
+  if (isConflict(error)) return { kind: "repeat", reason: `Another write came in between: ${error.message}` };
+  if (error.uncertain)
+    return { kind: "repeat", reason: `It is not known whether the pod was created: ${error.message}` };
   if (isTransient(error)) return retry(`The API server is not available: ${error.message}`);
   if (isInvalid(error)) return refuse(`The API server refuses the pod: ${describeFields(error)}`);
   if (isNotFound(error)) return refuse(`The namespace "${namespace}" does not exist: ${error.message}`);

@@ -1,7 +1,7 @@
 // What the containers of attempts without a worker write, out of the API server.
 
 import type { LogPosition } from "../core/log-position.ts";
-import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
+import { findMain, MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { followPodLog } from "../kubernetes/follow-log.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
@@ -44,7 +44,7 @@ async function whereItRan<T>(source: LogSource, handle: Handle, read: () => Prom
     const { namespace, pod: name } = placeOf(source, handle);
     const pod = await getPod(source.http, namespace, name, source.signal);
     if (pod.annotations[ANNOTATIONS.attempt] !== handle.attempt_id) return null;
-    const main = pod.snapshot.containers.find((each) => each.name === MAIN_CONTAINER && !each.init);
+    const main = findMain(pod.snapshot);
     return main === undefined || main.state.kind === "waiting" ? null : read();
   });
 }

@@ -1,4 +1,4 @@
-// What the Kubernetes executor tells whoever counts: every method is called as it happens and must return at once.
+// What the Kubernetes executor reports for metrics: every method is called as things happen and must return at once.
 
 import type { Lane } from "../kubernetes/call-gate.ts";
 import type { RequestRecord } from "../kubernetes/http.ts";
@@ -18,7 +18,7 @@ export interface KubernetesMonitor {
   onPodStarted(scheduled: number, started: number): void;
 }
 
-/** For executors that nobody counts. */
+/** For executors without metrics. */
 export const UNMONITORED: KubernetesMonitor = {
   onRequest: () => {},
   onLimit: () => {},

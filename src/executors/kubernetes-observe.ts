@@ -17,10 +17,10 @@ import type { PodChange, ReflectorSink } from "../kubernetes/reflector.ts";
 import { compareResourceVersions } from "../kubernetes/resource-version.ts";
 import type { Logger } from "../lifecycle/log.ts";
 import type { AttemptLedger, ExpectedAttempt, Lease } from "./executor.ts";
-import { forEachLimited } from "./kubernetes-limited.ts";
+import { forEachLimited } from "./for-each-limited.ts";
 import type { KubernetesMonitor } from "./kubernetes-monitor.ts";
 import { type MarkedPod, sweepPods } from "./kubernetes-sweep.ts";
-import { WORKER_EXITS } from "./kubernetes-worker-exits.ts";
+import { WORKER_EXITS } from "./worker-exits.ts";
 
 const CONCURRENT_CALLS = 16;
 
@@ -99,7 +99,7 @@ export function createPodObserver(options: ObserverOptions): ReflectorSink {
     const before = await expected();
     const states = new Map(before.map(({ attempt_id, state }) => [attempt_id, state]));
     const listed = new Map<string, KnownPod>();
-    // All that outlives a page: a list may be larger than memory would hold as a whole.
+    // Only names outlive a page: a whole list may be larger than memory.
     const strangers: MarkedPod[] = [];
     let pods = 0;
     let resourceVersion = "";

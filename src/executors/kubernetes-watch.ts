@@ -2,7 +2,7 @@
 // ask for it every few seconds. All that is written is guarded by the lease's token, so a holder that was paused past its
 // time is refused; it also stops by itself, before the lease can have passed on, by its own monotonic clock.
 
-import { isFailure } from "../core/errors.ts";
+import { isFailure, messageOf } from "../core/errors.ts";
 import type { ExecutorName } from "../core/executor-name.ts";
 import { identifyCluster } from "../kubernetes/cluster-identity.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
@@ -134,7 +134,7 @@ export function createNamespaceWatch(options: NamespaceWatchOptions): Service {
         failures += 1;
         const delayMs = backoffDelay(WATCH_BACKOFF, failures);
         log.warn({ namespace, err: error, failures, delayMs }, "watch could not be kept");
-        options.onState({ kind: "waiting", reason: error instanceof Error ? error.message : String(error) });
+        options.onState({ kind: "waiting", reason: messageOf(error) });
         await clock.sleep(delayMs, stopping.signal);
       }
     }

@@ -1,8 +1,8 @@
 // From a worker process's end to its attempt's outcome. Counts only when the worker itself reported none.
 
-import { WORKER_EXIT } from "../contract/worker-process.ts";
 import { GAVE_UP, HEAP_EXHAUSTED } from "../core/last-words.ts";
 import type { Outcome, OutcomeKind } from "../core/outcome.ts";
+import { WORKER_EXITS } from "./worker-exits.ts";
 
 const LAST_LINES = 5;
 const LONGEST_LAST_WORDS = 600;
@@ -24,26 +24,20 @@ export function judgeExit(code: number | null, signal: NodeJS.Signals | null, la
       return say("task_failed", `The process was ended by ${signal ?? "an unknown signal"}`);
     case 0:
       return say("exited_silently", "The process exited with code 0 without reporting a result");
-    case WORKER_EXIT.terminated:
-      return say("deleted", "The process was ended by a signal from outside, and its task stopped");
-    case WORKER_EXIT.unreachable:
-      return say("lost", "The worker could not reach the API for too long and gave up");
-    case WORKER_EXIT.stale:
-    case WORKER_EXIT.refused:
-      return say("lost", "The API refused the worker");
-    case WORKER_EXIT.internal:
-      return say("lost", "The worker itself failed");
-    case WORKER_EXIT.misconfigured:
-      return say("configuration_error", "The worker's environment is not valid");
-    default:
-      return say("task_failed", `The process exited with code ${code}`);
+    default: {
+      const { kind, reason } = WORKER_EXITS.get(code) ?? {
+        kind: "task_failed",
+        reason: `The process exited with code ${code}`,
+      };
+      return say(kind, reason);
+    }
   }
 }
 
 /** For a process that ended unseen, as while the executor was restarted: its exit code is lost. */
 export function judgeGone(lastWords: string): Outcome {
   if (lastWords.includes(HEAP_EXHAUSTED)) return outOfMemory(null);
-  const text = "The process ended while nobody watched, so its end is unknown";
+  const text = "The process ended while it was not being watched, so its end is unknown";
   return { kind: "lost", reason: withLastWords(text, lastWords), exit_code: null, error: null };
 }
 

@@ -76,10 +76,6 @@ export function isGone(error: unknown): boolean {
   return isKubernetesError(error) && (error.code === 410 || error.reason === "Expired" || error.reason === "Gone");
 }
 
-export function isUnauthorized(error: unknown): boolean {
-  return isKubernetesError(error) && error.code === 401;
-}
-
 export function isForbidden(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 403 && !isQuota(error);
 }

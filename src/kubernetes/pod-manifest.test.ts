@@ -266,7 +266,7 @@ test("a container's own settings win over the pod that a DAG gives all its tasks
 
 test("a worker's pod cannot pass for one without a worker", () => {
   const pod = { metadata: { annotations: { "windlass.dev/skip-on-exit-codes": "" } } };
-  expect(() => buildPod(input({ pod }))).toThrow(/skip-on-exit-codes"\] is for tasks without a worker alone/);
+  expect(() => buildPod(input({ pod }))).toThrow(/skip-on-exit-codes"\] is only for tasks without a worker/);
 });
 
 function mainOf(pod: JsonObject): unknown {

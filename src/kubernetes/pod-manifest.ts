@@ -6,12 +6,12 @@
 //   container   of tasks that run an image of their own, in place of the worker: image, command, arguments, environment
 // The author's word is last, but not on what the installation finds and fences its pods by: that is checked at the end.
 
-import { failure, type FieldError } from "../core/errors.ts";
 import type { ResolvedContainer } from "../core/container.ts";
 import { RESULT_CONTAINER } from "../core/container-result.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { asObject, type JsonObject } from "../core/json.ts";
 import { MAIN_CONTAINER } from "../core/pod-snapshot.ts";
 import { raiseMemory } from "../core/memory-growth.ts";
+import { checkLayer, checkMerged, type ExpectedPod } from "./check-pod.ts";
 import { ANNOTATIONS, LABELS, labelValue } from "./pod-labels.ts";
 import { mergePods } from "./strategic-merge.ts";
 
@@ -75,19 +75,20 @@ const DEFAULTS: JsonObject = {
 /** Throws `invalid_configuration` naming the field that is wrong. */
 export function buildPod(input: PodManifestInput): JsonObject {
   const identity = identityOf(input);
-  checkLayer(input.template ?? {}, "the installation's pod template", input);
-  checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, input);
+  const reserved = reservedOf(input);
+  checkLayer(input.template ?? {}, "the installation's pod template", reserved);
+  checkLayer(input.pod ?? {}, `the pod of task ${input.task_id}`, reserved);
   const container = input.container === null ? {} : containerLayer(input.container);
   const layers = [input.template ?? {}, identity, input.pod ?? {}, container, resultLayer(input)];
   const merged = layers.reduce(mergePods, DEFAULTS);
   const pod = raiseMain(restrictContainers(merged), input.memory_floor);
-  checkMerged(pod, identity, input);
+  checkMerged(pod, identity, expectedOf(input));
   return pod;
 }
 
 /** The same for a pod that someone has changed since. */
 export function checkBuiltPod(pod: JsonObject, input: PodManifestInput): void {
-  checkMerged(pod, identityOf(input), input);
+  checkMerged(pod, identityOf(input), expectedOf(input));
 }
 
 function identityOf(input: PodManifestInput): JsonObject {
@@ -177,35 +178,6 @@ function variables(environment: Readonly<Record<string, string>>): JsonObject[] 
   return Object.entries(environment).map(([name, value]) => ({ name, value }));
 }
 
-function reservedOf(input: PodManifestInput): Readonly<Record<string, string>> {
-  return input.container === null ? input.environment : {};
-}
-
-/** A layer that sets one of the worker's variables is refused by name, before the merge hides who did it. */
-function checkLayer(layer: JsonObject, whose: string, input: PodManifestInput): void {
-  const errors: FieldError[] = [];
-  const reserved = reservedOf(input);
-  for (const list of ["containers", "initContainers"] as const) {
-    const containers = asObject(layer["spec"])[list];
-    if (containers === undefined || containers === null) continue;
-    if (!Array.isArray(containers)) {
-      errors.push({ path: `spec.${list}`, message: "must be a list" });
-      continue;
-    }
-    for (const [index, container] of containers.entries()) {
-      const env = asObject(container)["env"];
-      if (!Array.isArray(env)) continue;
-      for (const [at, variable] of env.entries()) {
-        const name = asObject(variable)["name"];
-        if (typeof name === "string" && name in reserved) {
-          errors.push({ path: `spec.${list}[${index}].env[${at}]`, message: `${name} is set by Windlass alone` });
-        }
-      }
-    }
-  }
-  refuse(errors, whose);
-}
-
 /** Every container without an opinion gets what "restricted" asks of it. */
 function restrictContainers(pod: JsonObject): JsonObject {
   const spec = asObject(pod["spec"]);
@@ -235,63 +207,15 @@ function raiseMain(pod: JsonObject, floor: bigint | null): JsonObject {
   return { ...pod, spec: { ...spec, containers: raised } };
 }
 
-function checkMerged(pod: JsonObject, identity: JsonObject, input: PodManifestInput): void {
-  const errors: FieldError[] = [];
-  const metadata = asObject(pod["metadata"]);
-  const own = asObject(identity["metadata"]);
-  for (const field of ["name", "namespace"]) {
-    if (metadata[field] !== own[field]) errors.push({ path: `metadata.${field}`, message: "is chosen by Windlass" });
-  }
-  for (const map of ["labels", "annotations"]) {
-    for (const [key, value] of Object.entries(asObject(own[map]))) {
-      if (asObject(metadata[map])[key] !== value) {
-        errors.push({ path: `metadata.${map}["${key}"]`, message: "identifies the pod and may not be changed" });
-      }
-    }
-  }
-  if (input.container === null && ANNOTATIONS.skipOnExitCodes in asObject(metadata["annotations"])) {
-    errors.push({
-      path: `metadata.annotations["${ANNOTATIONS.skipOnExitCodes}"]`,
-      message: "is for tasks without a worker alone",
-    });
-  }
-  const spec = asObject(pod["spec"]);
-  if (spec["restartPolicy"] !== "Never") {
-    errors.push({ path: "spec.restartPolicy", message: 'must stay "Never": retries are Windlass\' own' });
-  }
-  const containers = Array.isArray(spec["containers"]) ? spec["containers"].map(asObject) : [];
-  const main = containers.find((container) => container["name"] === MAIN_CONTAINER);
-  if (main === undefined) {
-    errors.push({
-      path: "spec.containers",
-      message: `the container "${MAIN_CONTAINER}" runs the task and may not be removed`,
-    });
-  } else {
-    if ("restartPolicy" in main || "restartPolicyRules" in main) {
-      errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].restartPolicy`, message: "may not be set" });
-    }
-    const env = Array.isArray(main["env"]) ? main["env"].map(asObject) : [];
-    for (const [name, value] of Object.entries(reservedOf(input))) {
-      if (!env.some((variable) => variable["name"] === name && variable["value"] === value)) {
-        errors.push({ path: `spec.containers["${MAIN_CONTAINER}"].env`, message: `${name} may not be removed` });
-      }
-    }
-  }
-  if (input.helper !== null) {
-    const helpers = Array.isArray(spec["initContainers"]) ? spec["initContainers"].map(asObject) : [];
-    if (!helpers.some((each) => each["name"] === RESULT_CONTAINER && each["restartPolicy"] === "Always")) {
-      errors.push({ path: "spec.initContainers", message: `"${RESULT_CONTAINER}" delivers the result` });
-    }
-  }
-  refuse(errors, `the pod of task ${input.task_id}`);
+function expectedOf(input: PodManifestInput): ExpectedPod {
+  return {
+    whose: `the pod of task ${input.task_id}`,
+    reserved: reservedOf(input),
+    hasWorker: input.container === null,
+    hasHelper: input.helper !== null,
+  };
 }
 
-function refuse(errors: FieldError[], whose: string): void {
-  if (errors.length === 0) return;
-  const faults = errors.map((error) => `${error.path} ${error.message}`).join("; ");
-  throw failure("invalid_configuration", `${whose} is not valid: ${faults}`, { errors });
-}
-
-function asObject(value: Json | undefined): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+function reservedOf(input: PodManifestInput): Readonly<Record<string, string>> {
+  return input.container === null ? input.environment : {};
 }

@@ -2,7 +2,7 @@
 // scheduler; what the installation finds and fences its pods by is checked again after it.
 
 import { failure, isFailure, messageOf } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { checkBuiltPod, type PodManifestInput } from "./pod-manifest.ts";
 
 /** What a policy may know of the task that the pod is for. */
@@ -62,6 +62,6 @@ async function runPolicy(policy: PodPolicy, pod: JsonObject, task: PolicyTask): 
 /** As it would be sent, so that what is checked is what is sent. */
 function toJson(returned: unknown, given: JsonObject): JsonObject {
   const pod = JSON.parse(JSON.stringify(returned ?? given) ?? "null") as Json;
-  if (typeof pod === "object" && pod !== null && !Array.isArray(pod)) return pod;
+  if (isJsonObject(pod)) return pod;
   throw failure("invalid_configuration", "The pod policy must return the pod, or nothing");
 }

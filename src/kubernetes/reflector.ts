@@ -4,7 +4,7 @@
 // a broken connection goes on from the last applied position. A list also follows periodically, because a server whose
 // etcd was restored accepts a watch from the future and is silent for hours (kubernetes#107457).
 
-import { isFailure } from "../core/errors.ts";
+import { isFailure, messageOf } from "../core/errors.ts";
 import { backoffDelay, WATCH_BACKOFF } from "../lifecycle/backoff.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { Logger } from "../lifecycle/log.ts";
@@ -221,7 +221,7 @@ export async function runReflector(options: ReflectorOptions, signal: AbortSigna
   }
 
   function pauseAfter(error: unknown, failed: number): number {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     if (isForbidden(error)) {
       log.error({ namespace: options.namespace, err: error }, "the API server forbids watching pods");
       report({ kind: "degraded", reason });

@@ -4,7 +4,7 @@ import { arrayAt, isObject, numberAt, objectAt, textAt } from "./read-json.ts";
 import { type KubernetesCause, type KubernetesError, kubernetesError } from "./kubernetes-error.ts";
 
 const LONGEST_MESSAGE = 2_000;
-// A server that asks for more is asked again sooner: for so long nobody may be blind.
+// A server that asks for a longer pause is asked again sooner: a watch should not be blind for that long.
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 
 /** Delay in seconds, or an HTTP date; null when absent or senseless. */

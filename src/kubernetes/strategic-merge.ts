@@ -6,7 +6,7 @@
 //   kind of source changes; `{"name": "x", "$patch": "delete"}` removes an element, `"$patch": "replace"` replaces it.
 
 import { failure } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 
 /** By the field's path without indices. */
 const MERGE_KEYS: Record<string, string> = {
@@ -52,26 +52,26 @@ function mergeValues(base: Json | undefined, patch: Json, path: string): Json {
     if (key === null) return patch;
     return mergeLists(Array.isArray(base) ? base : [], patch, key, path);
   }
-  if (!isObject(patch)) return patch;
-  return mergeObjects(isObject(base) ? base : {}, patch, path);
+  if (!isJsonObject(patch)) return patch;
+  return mergeObjects(isJsonObject(base) ? base : {}, patch, path);
 }
 
 function mergeLists(base: Json[], patch: Json[], key: string, path: string): Json[] {
   const merged: Json[] = [...base];
   for (const [index, element] of patch.entries()) {
-    const id = isObject(element) ? element[key] : undefined;
-    if (!isObject(element) || id === undefined || id === null) {
+    const id = isJsonObject(element) ? element[key] : undefined;
+    if (!isJsonObject(element) || id === undefined || id === null) {
       const where = `${path}[${index}]`;
       throw failure("invalid_configuration", `${where} needs a "${key}", by which it is merged`, {
         errors: [{ path: where, message: `needs a "${key}"` }],
       });
     }
-    const at = merged.findIndex((each) => isObject(each) && each[key] === id);
+    const at = merged.findIndex((each) => isJsonObject(each) && each[key] === id);
     const { $patch: directive, ...fields } = element;
     const old = merged[at];
     if (directive === "delete") {
       if (at !== -1) merged.splice(at, 1);
-    } else if (!isObject(old)) {
+    } else if (!isJsonObject(old)) {
       merged.push(mergeObjects({}, fields, path));
     } else if (directive === "replace" || REPLACED_WHOLE.test(path) || changesSource(path, old, fields)) {
       merged[at] = withoutNulls(fields);
@@ -96,8 +96,4 @@ function mergeKey(path: string): string | null {
 
 function withoutNulls(fields: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

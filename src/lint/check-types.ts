@@ -138,7 +138,7 @@ async function judgeUnread(found: readonly Finding[], folder: string): Promise<F
     const line = sources.get(finding.file)?.[(finding.line ?? 0) - 1] ?? "";
     const name = /'(.+?)'/.exec(finding.message)?.[1] ?? "";
     if (!TASK_MAKER.test(line)) return [];
-    const message = `the task ${name} is in no DAG; call it in the function that is given to dag(), or remove it`;
+    const message = `the task ${name} is in no DAG; call it in the function that you pass to dag(), or remove it`;
     return [{ ...finding, code: "unused_task" as const, message }];
   });
 }

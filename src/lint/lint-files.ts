@@ -101,7 +101,7 @@ async function lintFile({ folder, file, named }: Target, clock: Clock): Promise<
       const unstable = await findInstability(bundle, file, definitions, clock);
       if (unstable) {
         const { dag_id, ...place } = unstable;
-        const message = `DAG "${dag_id}" comes out otherwise at another time or by chance; ask the clock and Math.random inside a task, or use run.logical_date`;
+        const message = `DAG "${dag_id}" depends on the time or on chance when it is evaluated; use the clock and Math.random only inside a task, or use run.logical_date`;
         findings.push({ file, ...place, code: "unstable_definition", message });
       }
       return { parsed: true, findings, dags: definitions.map(({ dag_id }) => ({ dag_id, ...placeOf([dag_id]) })) };

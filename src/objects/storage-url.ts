@@ -1,7 +1,6 @@
 // What WINDLASS_STORAGE may say.
 
-export const STORAGE_EXAMPLES =
-  '"postgres", "file:///var/lib/windlass/objects" or "s3://bucket/prefix?region=eu-west-1"';
+const STORAGE_EXAMPLES = '"postgres", "file:///var/lib/windlass/objects" or "s3://bucket/prefix?region=eu-west-1"';
 
 /** What is wrong with a value of WINDLASS_STORAGE, or null. */
 export function findStorageFault(place: string): string | null {

@@ -1,5 +1,5 @@
-// Moves logs of ended attempts to the object store, where it is not Postgres itself, and deletes objects that no row speaks of
-// any more. Any number of schedulers may do it at once: an archive is written whole, twice gives the same.
+// Moves logs of ended attempts to the object store, where it is not Postgres itself, and deletes objects that no row refers
+// to any more. Any number of schedulers may do it at once: an archive is written as a whole, and writing it twice gives the same.
 
 import { compose, Readable } from "node:stream";
 import { createGzip } from "node:zlib";

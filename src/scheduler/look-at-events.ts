@@ -1,5 +1,5 @@
-// Asks what the cluster says of pods that do not start, for those who ask why: one call for each, and again only after a
-// while. Nothing depends on the answer.
+// Reads the events of pods that do not start, for `explain` to quote: one call for each, and again only after a while.
+// Nothing depends on the answer.
 
 import { messageOf } from "../core/errors.ts";
 import type { PassResult } from "../lifecycle/loop.ts";

@@ -4,12 +4,13 @@
 
 import { isFailure, messageOf } from "../core/errors.ts";
 import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { isWait, type WaitOperator } from "../core/operator.ts";
 import { resolveInputs } from "../core/inputs.ts";
 import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
 import { readEarlyEvent } from "../store/early-events.ts";
-import { readInputSources, runFacts } from "../store/input-sources.ts";
+import { readInputSources } from "../store/input-sources.ts";
+import { runFacts } from "../store/run-row.ts";
 import { ensureTriggeredRun, readExternalTarget, readRunTarget, type WaitTarget } from "../store/wait-targets.ts";
 import type { SchedulerContext } from "./activity.ts";
 import { callAuthor } from "./call-author.ts";
@@ -93,7 +94,7 @@ async function findTriggered(
   const known = await readRunTarget(db, operator.dag_id, dag_run_id);
   if (known) return known;
   const conf = inputs["conf"] ?? {};
-  if (typeof conf !== "object" || conf === null || Array.isArray(conf)) return "its input conf is no object";
+  if (!isJsonObject(conf)) return "its input conf is not an object";
   try {
     return await ensureTriggeredRun(db, { dag_id: operator.dag_id, dag_run_id, conf }, checkParams, clock.now());
   } catch (error) {

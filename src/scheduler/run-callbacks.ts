@@ -10,7 +10,7 @@ import {
   findNextCallback,
   recordCallbacks,
 } from "../store/callbacks.ts";
-import { runFacts } from "../store/input-sources.ts";
+import { runFacts } from "../store/run-row.ts";
 import type { SchedulerContext } from "./activity.ts";
 import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";

@@ -124,7 +124,7 @@ function addCall(ownId: string, blueprint: Blueprint, read: (draft: Draft, where
   const draft = findCurrentDraft();
   if (!draft) {
     throw authorError(
-      `Task "${ownId}" was called outside of a DAG. Call it inside the function that is given to dag().`,
+      `Task "${ownId}" was called outside of a DAG. Call it inside the function that you pass to dag().`,
     );
   }
   const id = prefixId(draft, "task", ownId);

@@ -78,7 +78,9 @@ function openGroup(
   checkIdentifier("group", id);
   const draft = findCurrentDraft();
   if (!draft)
-    throw authorError(`Group "${id}" is made outside of a DAG. Call group() in the function that is given to dag().`);
+    throw authorError(
+      `Group "${id}" is created outside of a DAG. Call group() in the function that you pass to dag().`,
+    );
   const whole = prefixId(draft, "group", id);
   const where = `DAG "${draft.dagId}", group "${whole}"`;
   if (typeof build !== "function") {

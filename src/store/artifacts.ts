@@ -42,7 +42,7 @@ export async function beginUpload(
     values: [attempt.attempt_id, attempt.epoch, artifactId, new Date(now.getTime() + UPLOAD_LIMIT_MS)],
   });
   const row = rows[0];
-  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more`);
+  if (!row) throw failure("attempt_stale", `attempt ${attempt.attempt_id} is no longer running`);
   return row;
 }
 
@@ -112,7 +112,7 @@ export async function listArtifacts(db: Queryable, taskInstanceId: string): Prom
   return rows;
 }
 
-/** Keys that nothing speaks of any more; they are forgotten by forgetGarbage, once their objects are gone. */
+/** Keys that no row refers to any more; forgetGarbage removes them once their objects are deleted. */
 export async function listGarbage(db: Queryable, now: Date, limit: number): Promise<string[]> {
   const { rows } = await db.query<{ key: string }>({
     name: "list_garbage",

@@ -2,9 +2,9 @@
 // paused or one of several schedulers loses nothing; the lock on the DAG's row is what keeps two from taking the same.
 
 import type { AssetCondition, DagDefinition } from "../core/definition.ts";
+import { readParamDefaults } from "../core/param-defaults.ts";
 import { planAssetRuns } from "../core/plan-asset-runs.ts";
 import type { Database, Queryable } from "./database.ts";
-import { readParamDefaults } from "./due-runs.ts";
 import { insertRun } from "./run-creation.ts";
 import { notifyWork } from "./wake-up.ts";
 

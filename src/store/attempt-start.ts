@@ -9,7 +9,9 @@ import type { JsonObject } from "../core/json.ts";
 import { readConsumedEvents } from "./consumed-events.ts";
 import type { Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { type Reader, readInputSources, runFacts, type RunRow } from "./input-sources.ts";
+import { readInputSources } from "./input-sources.ts";
+import type { Reader } from "./key-sources.ts";
+import { RUN_COLUMNS, runFacts, type RunRow } from "./run-row.ts";
 
 export interface StartedAttempt {
   attempt_id: string;
@@ -63,9 +65,7 @@ export async function startAttempt(
         update task_instance t set state = 'running', reason = null, start_date = coalesce(t.start_date, $4)
         from started s where t.id = s.task_instance_id
         returning t.run_id, t.task_id, t.map_index, t.map_positions, t.max_tries, s.epoch, s.try_number, s.executor)
-      select i.epoch, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, i.task_id, i.map_index, i.map_positions,
-        i.try_number, i.max_tries, r.logical_date, r.data_interval_start, r.data_interval_end, r.run_after, r.params, r.version_id,
-        i.executor
+      select i.epoch, i.task_id, i.map_index, i.map_positions, i.try_number, i.max_tries, i.executor, r.version_id, ${RUN_COLUMNS}
       from instance i join dag_run r on r.id = i.run_id`,
     values: [worker.attempt_id, worker.worker_id, worker.hostname, now],
   });

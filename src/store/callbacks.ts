@@ -1,14 +1,14 @@
 // Callbacks as rows: written in the transaction of what they tell, called later by whichever scheduler comes first, each
 // under a lease. They are called at least once: a scheduler that dies in a call leaves it to another.
 
-import { type CallbackEvent, callAgainIn, type CallbackState } from "../core/callback.ts";
+import { callAgainIn, type CallbackEvent, type CallbackState, type Deadline } from "../core/callback.ts";
 import { cleanText } from "../core/clean-text.ts";
 import type { DagDefinition } from "../core/definition.ts";
 import type { DagGraph } from "../core/graph.ts";
 import type { RunState, TaskState } from "../core/states.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import type { Queryable } from "./database.ts";
-import type { RunRow } from "./input-sources.ts";
+import { RUN_COLUMNS, type RunRow } from "./run-row.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface TaskEvent {
@@ -87,24 +87,17 @@ async function wakeWaiters(tx: Queryable, runId: number, now: Date): Promise<voi
   if (rowCount > 0) await notifyWork(tx, "defer");
 }
 
-/** In the transaction in which a run is queued or starts; `at` is when the time that its deadline counts from began. */
+/** In the transaction in which a run is queued or starts. @param at the times known by then that a deadline may count from */
 export async function setRunDeadline(
   tx: Queryable,
   runId: number,
   { deadline }: Pick<DagDefinition, "deadline">,
-  at: { queued: Date; logical_date: Date } | { started: Date },
+  at: Partial<Record<Deadline["from"], Date>>,
   now: Date,
 ): Promise<void> {
   if (!deadline) return;
-  const began =
-    "started" in at
-      ? deadline.from === "started"
-        ? at.started
-        : null
-      : deadline.from === "started"
-        ? null
-        : at[deadline.from];
-  if (began === null) return;
+  const began = at[deadline.from];
+  if (!began) return;
   const due = new Date(began.getTime() + deadline.after * 1000);
   await tx.query({
     name: "set_deadline_callback",
@@ -145,8 +138,7 @@ export async function claimCallbacks(
         from due where c.id = due.id
         returning c.id, c.run_id, c.task_instance_id, c.event, c.try_number, c.reason, c.tries)
       select l.id, l.event, l.try_number, l.reason, l.tries, t.task_id, t.map_index, t.state, r.state as run_state,
-        r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, r.logical_date, r.data_interval_start,
-        r.data_interval_end, r.run_after, r.params, r.version_id
+        ${RUN_COLUMNS}, r.version_id
       from leased l join dag_run r on r.id = l.run_id left join task_instance t on t.id = l.task_instance_id`,
     values: [now, claim.limit, claim.leaseMs],
   });

@@ -6,7 +6,9 @@ import { failure } from "../core/errors.ts";
 import type { DagGraph } from "../core/graph.ts";
 import { resolveInputs } from "../core/inputs.ts";
 import type { Queryable } from "./database.ts";
-import { type Reader, readInputSources, type RunRow } from "./input-sources.ts";
+import { readInputSources } from "./input-sources.ts";
+import type { Reader } from "./key-sources.ts";
+import { RUN_COLUMNS, type RunRow } from "./run-row.ts";
 
 export type PreparedContainer =
   | ContainerResolution
@@ -22,8 +24,7 @@ export async function prepareContainer(
 ): Promise<PreparedContainer> {
   const { rows } = await db.query<RunRow & Reader & { occupied_by: string | null }>({
     name: "read_run_of_attempt",
-    text: `select r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, r.logical_date, r.data_interval_start,
-        r.data_interval_end, r.run_after, r.params, t.map_index, t.map_positions,
+    text: `select ${RUN_COLUMNS}, t.map_index, t.map_positions,
         (select old.pod_name from attempt old where old.task_instance_id = t.id and old.epoch < a.epoch
           and old.cleaned_at is null and old.pod_gone_at is null limit 1) as occupied_by
       from attempt a join task_instance t on t.id = a.task_instance_id join dag_run r on r.id = t.run_id where a.id = $1`,

@@ -10,7 +10,7 @@ import type { OutcomeRules } from "./attempt-outcome.ts";
 import { enqueueTaskCallbacks } from "./callbacks.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import type { Database, Queryable } from "./database.ts";
-import type { RunRow } from "./input-sources.ts";
+import { RUN_COLUMNS, type RunRow } from "./run-row.ts";
 import { saveResults } from "./task-results.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -81,8 +81,7 @@ export async function claimDueWaits(
         where d.task_instance_id = due.task_instance_id and t.id = d.task_instance_id and t.state = 'deferred'
         returning d.task_instance_id, d.began_at, d.first_look_at, d.looks, d.awaited_run_id, t.run_id, t.task_id,
           t.map_index, t.map_positions, t.try_number, t.max_tries, t.infrastructure_failures)
-      select l.*, r.id as run_key, r.dag_id, r.dag_run_id as run_id, r.run_type, r.logical_date, r.data_interval_start,
-        r.data_interval_end, r.run_after, r.params, r.version_id
+      select l.*, ${RUN_COLUMNS}, r.version_id
       from leased l join dag_run r on r.id = l.run_id`,
     values: [now, claim.limit, claim.holder, claim.leaseMs],
   });

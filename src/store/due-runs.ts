@@ -2,7 +2,7 @@
 // follows is core/timetable's to say.
 
 import type { DagDefinition } from "../core/definition.ts";
-import type { JsonObject } from "../core/json.ts";
+import { readParamDefaults } from "../core/param-defaults.ts";
 import { announcedRun, type DueRun, nextDueRun } from "../core/timetable.ts";
 import type { Database, Queryable } from "./database.ts";
 import { insertRun } from "./run-creation.ts";
@@ -103,18 +103,4 @@ async function insertScheduledRun(
     now,
   );
   return id === null ? 0 : 1;
-}
-
-/** What a run without `conf` gets: the defaults of the schema's properties. */
-export function readParamDefaults(schema: JsonObject | null): JsonObject {
-  const properties = schema?.["properties"];
-  if (properties === undefined || properties === null || typeof properties !== "object" || Array.isArray(properties))
-    return {};
-  const defaults: JsonObject = {};
-  for (const [name, property] of Object.entries(properties)) {
-    if (property === null || typeof property !== "object" || Array.isArray(property)) continue;
-    const value = property["default"];
-    if (value !== undefined) defaults[name] = value;
-  }
-  return defaults;
 }

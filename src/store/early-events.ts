@@ -25,7 +25,7 @@ export async function keepEarlyEvent(db: Queryable, key: InstanceKey, payload: J
   });
   const [found] = rows;
   if (found?.expected && !found.kept) {
-    throw failure("already_exists", `an event is kept for task "${key.task_id}" already, until it waits for it`);
+    throw failure("already_exists", `an event is already kept for task "${key.task_id}" until it waits for it`);
   }
   return found?.kept ?? false;
 }

@@ -39,6 +39,6 @@ export async function recordHeartbeat(
   });
   const row = rows[0];
   if (!row)
-    throw failure("attempt_stale", `attempt ${attempt.attempt_id} does not run any more: it has ended or was replaced`);
+    throw failure("attempt_stale", `attempt ${attempt.attempt_id} is no longer running: it has ended or was replaced`);
   return { stop: row.stop_reason };
 }

@@ -20,7 +20,8 @@ import {
 import type { WaitingInstance } from "../core/plan-advance.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Queryable } from "./database.ts";
-import { readResults, readRunRow, runFacts } from "./input-sources.ts";
+import { readRunRow, runFacts } from "./run-row.ts";
+import { readResults } from "./upstream-results.ts";
 import { growTotals, type InstanceMove } from "./waiting-instances.ts";
 
 export interface Expansion {

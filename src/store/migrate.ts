@@ -18,7 +18,7 @@ interface Migration extends AppliedMigration {
 const MIGRATION_LOCK = "8605194567823221";
 const LOCK_TIMEOUT_MS = 10_000;
 
-export async function readMigrations(folder: string): Promise<Migration[]> {
+async function readMigrations(folder: string): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).toSorted();
   return Promise.all(
     names.map(async (name) => {

@@ -1,4 +1,4 @@
-// The processes that are alive, by their heartbeats: for /monitor/health, for operators, and for who knows which cluster.
+// The processes that are alive, by their heartbeats: for /monitor/health, for operators, and to know which clusters have a scheduler.
 
 import type { ExecutorName } from "../core/executor-name.ts";
 import type { Queryable } from "./database.ts";

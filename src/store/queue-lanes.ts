@@ -8,8 +8,8 @@ import type { DagGraph } from "../core/graph.ts";
 import { keyedInput, type LaneSettings, planLane, readTaskKey } from "../core/task-lane.ts";
 import type { Queryable } from "./database.ts";
 import type { DagVersion, VersionCache } from "./dag-versions.ts";
+import { readKeySources } from "./key-sources.ts";
 import { findPastBlockers, releaseFromPast } from "./past-runs.ts";
-import { readKeySources } from "./input-sources.ts";
 import type { TaskKey } from "./slot-usage.ts";
 
 export interface ScheduledInstance {

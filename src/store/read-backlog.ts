@@ -35,6 +35,6 @@ export async function readBacklog(db: Queryable, now: Date): Promise<Backlog> {
     values: [now],
   });
   const [backlog] = rows;
-  if (!backlog) throw new Error("a select without a from always has a row");
+  if (!backlog) throw new Error("Postgres gave no row for an aggregate");
   return backlog;
 }

@@ -56,7 +56,7 @@ export async function readPage<Row extends object>(db: Queryable, query: PageQue
   return { rows, total: counted.rows[0]?.total ?? 0 };
 }
 
-export function buildWhere(conditions: readonly Condition[]): { where: string; values: unknown[] } {
+function buildWhere(conditions: readonly Condition[]): { where: string; values: unknown[] } {
   const values: unknown[] = [];
   const parts = conditions.flatMap(({ sql, value }) => {
     if (value === undefined) return [];

@@ -2,8 +2,9 @@
 // the ancestors that failed, and the end of its log. Each is one statement over an index, bounded whatever the run's size.
 
 import type { DagDefinition, MemoryGrowth, TriggerRule } from "../core/definition.ts";
-import { type DagGraph, isSameIndex } from "../core/graph.ts";
+import { type DagGraph, isSameIndex, listAbove } from "../core/graph.ts";
 import { capFloor } from "../core/memory-growth.ts";
+import { reach } from "../core/reach.ts";
 import type {
   AttemptSituation,
   DagSituation,
@@ -135,7 +136,7 @@ async function readUpstream(
     // An unexpanded member waits for its group alone.
     read(expander === undefined ? (task?.upstream ?? []) : [expander]),
     read(expander === undefined ? (graph.setups.get(task_id) ?? []) : []),
-    readFailedAncestors(db, runId, findAncestors(graph, task_id)),
+    readFailedAncestors(db, runId, [...reach([task_id], (id) => listAbove(graph, id))]),
   ]);
   return { trigger_rule, groups, setups, failed, unexpanded: task?.map !== undefined && map_index === -1 };
 }
@@ -171,17 +172,6 @@ async function readFailedAncestors(db: Queryable, runId: number, taskIds: readon
     values: [runId, taskIds, NAMED_FAILURES],
   });
   return rows;
-}
-
-function findAncestors(graph: DagGraph, taskId: string): string[] {
-  const above = (id: string) => {
-    const expander = graph.expandedBy.get(id);
-    return [...(graph.tasks.get(id)?.upstream ?? []), ...(expander === undefined ? [] : [expander])];
-  };
-  const found = new Set(above(taskId));
-  // The set grows while it is walked.
-  for (const ancestor of found) for (const next of above(ancestor)) found.add(next);
-  return [...found];
 }
 
 async function readAttempt(

@@ -95,7 +95,9 @@ function refuseForeignResults(plan: RerunPlan, graph: DagGraph, results: Record<
   });
   if (errors.length === 0) return;
   const names = errors.map(({ path, message }) => `${path.replace("body.results.", "")} ${message}`).join("; ");
-  throw failure("invalid_request", `results are for tasks that are taken over as success; ${names}`, { errors });
+  throw failure("invalid_request", `results can be given only for tasks that are taken over as success; ${names}`, {
+    errors,
+  });
 }
 
 function listSuccesses({ instances }: TakenOver) {

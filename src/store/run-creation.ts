@@ -10,7 +10,7 @@ import type { RunType } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import { recordEvents } from "./event-log.ts";
 import { setRunDeadline } from "./callbacks.ts";
-import { runFacts } from "./input-sources.ts";
+import { runFacts } from "./run-row.ts";
 import { notifyWork } from "./wake-up.ts";
 
 export interface ManualRun {

@@ -1,7 +1,7 @@
 // Instances that wait for others, with their counters: read, grown, and moved, each in one statement for any number of them.
 
 import type { DagGraph } from "../core/graph.ts";
-import type { TotalGrowth } from "../core/mapping.ts";
+import type { Totals } from "../core/mapping.ts";
 import {
   COUNTERS,
   type FinishedInstance,
@@ -128,7 +128,7 @@ export async function growCounters(
 }
 
 /** More instances to wait for, after an expansion. */
-export async function growTotals(tx: Queryable, runId: number, growth: readonly TotalGrowth[]): Promise<void> {
+export async function growTotals(tx: Queryable, runId: number, growth: readonly Totals[]): Promise<void> {
   if (growth.length === 0) return;
   await tx.query({
     name: "grow_totals",

@@ -9,17 +9,7 @@ import type { Service } from "../lifecycle/service.ts";
 import type { Queryable } from "./database.ts";
 
 /** What there is to do, each handled by one loop. */
-export const WAKE_TOPICS = [
-  "runs",
-  "advance",
-  "queue",
-  "launch",
-  "stop",
-  "clean",
-  "defer",
-  "callbacks",
-  "dags",
-] as const;
+const WAKE_TOPICS = ["runs", "advance", "queue", "launch", "stop", "clean", "defer", "callbacks", "dags"] as const;
 export type WakeTopic = (typeof WAKE_TOPICS)[number];
 
 const CHANNEL = "windlass";

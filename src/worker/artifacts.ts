@@ -1,6 +1,6 @@
 // What tasks do with files, over whatever carries the bytes: the execution API in a pod, a folder in `dags test`.
 
-import type { Artifact } from "../core/artifact.ts";
+import { type Artifact, DEFAULT_MEDIA_TYPE } from "../core/artifact.ts";
 import type { ArtifactContent, Artifacts } from "../sdk/artifacts.ts";
 
 export interface ArtifactTransport {
@@ -11,8 +11,6 @@ export interface ArtifactTransport {
   ): Promise<Artifact>;
   download(artifactId: string): Promise<AsyncIterable<Uint8Array>>;
 }
-
-const DEFAULT_MEDIA_TYPE = "application/octet-stream";
 
 /** Node's modules are loaded by tasks that use files: others start faster without. */
 const fs = () => process.getBuiltinModule("node:fs");

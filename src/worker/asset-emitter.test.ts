@@ -23,7 +23,7 @@ test("events keep the data of the moment when they were emitted", () => {
 
 test.for<[string, unknown, string]>([
   ["what JSON cannot hold", { at: new Date(0) }, "extra.at is a Date"],
-  ["a list", [1], "is no object"],
+  ["a list", [1], "is not an object"],
   ["what Postgres cannot hold", { a: "\0" }, "NUL"],
   ["too much", { a: "x".repeat(256 * 1024) }, "more than 1000 events or 262144 bytes"],
 ])("%s is refused where it is emitted", ([, extra, message]) => {
@@ -32,12 +32,12 @@ test.for<[string, unknown, string]>([
   expect(emitted).toEqual([]);
 });
 
-test("so are too many events, and what is no outlet", () => {
+test("so are too many events, and what is not an outlet", () => {
   const { assets, emitted } = createAssetEmitter(task);
   for (let count = 0; count < 1_000; count += 1) assets.emit(orders);
   expect(() => assets.emit(orders)).toThrow("more than 1000 events");
   expect(emitted).toHaveLength(1_000);
-  expect(() => assets.emit(asset("rates"))).toThrow("no outlet of it: its outlets are orders");
+  expect(() => assets.emit(asset("rates"))).toThrow("not one of its outlets: its outlets are orders");
   expect(() => createAssetEmitter({}).assets.emit(orders)).toThrow("it has none");
 });
 

@@ -20,10 +20,12 @@ export function createAssetEmitter(task: Pick<TaskDefinition, "outlets"> | undef
   const emit = ({ name }: { name: string }, extra: unknown = {}) => {
     if (!outlets.includes(name)) {
       const known = outlets.length === 0 ? "it has none" : `its outlets are ${outlets.join(", ")}`;
-      throw refuse(`the task emits asset "${name}", which is no outlet of it: ${known}; add it to the task's outlets`);
+      throw refuse(
+        `the task emits asset "${name}", which is not one of its outlets: ${known}; add it to the task's outlets`,
+      );
     }
     if (typeof extra !== "object" || extra === null || Array.isArray(extra)) {
-      throw refuse(`the data of an event of asset "${name}" is no object; use one such as { rows: 3 }`);
+      throw refuse(`the data of an event of asset "${name}" is not an object; use one such as { rows: 3 }`);
     }
     checkJson(extra, "extra");
     // A copy, because the task may go on with its object.

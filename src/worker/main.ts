@@ -2,12 +2,12 @@
 // authoritative: it may refuse the start, ask for a stop, or call the attempt stale, and the worker obeys. When the
 // installation is away it repeats its calls; after the heartbeat timeout it ends itself. Exit codes: WORKER_EXIT.
 
-import { writeSync } from "node:fs";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { RESULT_ENVIRONMENT, WORKER_ENVIRONMENT, WORKER_EXIT } from "../contract/worker-process.ts";
 import { systemClock } from "../lifecycle/clock.ts";
 import { deliverResult, waitForEnd } from "./deliver-result.ts";
 import { runAttempt } from "./run-attempt.ts";
+import { say } from "./say.ts";
 import { superviseAttempt } from "./supervise.ts";
 
 if (isMainThread && process.env[RESULT_ENVIRONMENT.file]) {
@@ -35,7 +35,7 @@ if (isMainThread && process.env[RESULT_ENVIRONMENT.file]) {
     { address, attemptId, launchToken, entry: new URL(import.meta.url), environment: process.env },
     systemClock,
   ).catch((error: unknown) => {
-    writeSync(2, `windlass worker: ${error instanceof Error ? error.stack : String(error)}\n`);
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
     process.exit(WORKER_EXIT.internal);
   });
 } else if (parentPort) {
@@ -47,6 +47,6 @@ function readSetting(name: string): string {
 }
 
 function misconfigured(detail: string): never {
-  writeSync(2, `windlass worker: ${detail}\n`);
+  say(detail);
   return process.exit(WORKER_EXIT.misconfigured);
 }

@@ -1,7 +1,7 @@
 // One attempt, from the start call to the exit code. The main thread makes the start call, loads the bundle and runs the
 // task's function; the supervisor thread (supervise.ts) does everything that must go on while user code blocks this one.
 
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { StartAnswer, StartRequest } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
@@ -13,6 +13,7 @@ import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
 import { createArtifactCalls } from "./artifact-calls.ts";
 import { createArtifacts } from "./artifacts.ts";
 import { type AssetEmitter, createAssetEmitter } from "./asset-emitter.ts";
+import { say } from "./say.ts";
 import { findTaskFunction } from "./task-function.ts";
 import { createApiCaller } from "./call-api.ts";
 import { captureOutput } from "./capture-output.ts";
@@ -233,12 +234,4 @@ function createAborting(): Aborting {
 /** The kernel's generator: loading node:crypto for one UUID costs 4 ms. */
 function createWorkerId(): string {
   return readFileSync("/proc/sys/kernel/random/uuid", "utf8").trim();
-}
-
-function say(text: string): void {
-  try {
-    writeSync(2, `windlass worker: ${text}\n`);
-  } catch {
-    // Nobody reads stderr; the exit code says it too.
-  }
 }

@@ -82,7 +82,7 @@ async function startShell(command: string, env: NodeJS.ProcessEnv): Promise<Shel
     return await startIn("bash", command, env);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    process.stderr.write("[windlass] there is no bash here; the command is run by sh\n");
+    process.stderr.write("[windlass] there is no bash in this image; the command runs in sh\n");
     return startIn("sh", command, env);
   }
 }

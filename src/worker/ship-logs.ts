@@ -2,6 +2,7 @@
 // numbered, so a repeat adds nothing twice. What the API refuses for good is replaced by one line that says so.
 
 import type { LogLine } from "../contract/execution.ts";
+import { cleanText } from "../core/clean-text.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CallApi } from "./call-api.ts";
 
@@ -94,9 +95,7 @@ export function createLogShipper({ callApi, token, clock, onStale }: LogShipperO
 
   return {
     add: (line, onShipped) => {
-      // Postgres cannot hold NUL in text, nor can UTF-8 hold half a surrogate pair.
-      const event = line.event.replaceAll("\0", "\u2400").toWellFormed();
-      queue.push({ line: { seq, ...line, event }, onShipped });
+      queue.push({ line: { seq, ...line, event: cleanText(line.event) }, onShipped });
       seq += 1;
       if (queue.length === MAX_BATCH_LINES) {
         hurry.abort();

@@ -1,7 +1,7 @@
 // Joins the pieces that code writes to a stream into lines; a line without an end is cut into parts of the longest length.
 
 /** What one stored log line may hold, in UTF-16 units. */
-export const MAX_LINE_CHARS = 65_536;
+const MAX_LINE_CHARS = 65_536;
 
 export interface LineSplitter {
   write(text: string): void;

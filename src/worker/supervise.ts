@@ -3,7 +3,6 @@
 // to the API after the start, and the first end that it hears of or decides on is the one that counts. When the API stays
 // away for the heartbeat timeout, or calls the attempt stale, it ends the process: another attempt may run from then on.
 
-import { writeSync } from "node:fs";
 import type { MessagePort } from "node:worker_threads";
 import type { FinishRequest, HeartbeatAnswer } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
@@ -17,6 +16,7 @@ import { endProcess } from "./end-process.ts";
 import { reportCancelled, reportFault, reportTimeout } from "./judge-end.ts";
 import { readMemoryPeak } from "./memory-peak.ts";
 import { maskReport } from "./mask-report.ts";
+import { say } from "./say.ts";
 import { createLogShipper, type UnnumberedLine } from "./ship-logs.ts";
 import {
   type AbortCause,
@@ -246,13 +246,4 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
         return void end(message.report && maskReport(message.report, mask), message.exitCode, EXIT_GRACE_MS);
     }
   });
-}
-
-/** Straight to the descriptor: a thread's own stderr goes through the main thread, which may be blocked. */
-function say(text: string): void {
-  try {
-    writeSync(2, `windlass worker: ${text}\n`);
-  } catch {
-    // Nobody reads stderr; what was to be said decides nothing.
-  }
 }

@@ -14,7 +14,6 @@ import {
   isKubernetesError,
   isNotFound,
   isQuota,
-  isUnauthorized,
 } from "../../src/kubernetes/kubernetes-error.ts";
 import { buildPod } from "../../src/kubernetes/pod-manifest.ts";
 import { createPod, deletePod, getPod, listPods } from "../../src/kubernetes/pods.ts";
@@ -217,7 +216,7 @@ describe("credentials of a service account", () => {
     const list = () => Array.fromAsync(listPods(own, namespace, { selector: "none=none" }));
 
     await putToken("expired");
-    expect(isUnauthorized(await errorOf(list()))).toBe(true);
+    expect(await errorOf(list())).toMatchObject({ code: 401 });
     expect(codes).toEqual([401, 401]);
     await putToken(await issue());
     codes.length = 0;

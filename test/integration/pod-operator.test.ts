@@ -6,67 +6,29 @@ import type { ResolvedContainer } from "../../src/core/container.ts";
 import type { TaskDefinition } from "../../src/core/definition.ts";
 import type { Json } from "../../src/core/json.ts";
 import type { Observation } from "../../src/core/observation.ts";
-import type { ContainerLog, Executor, LaunchOrder } from "../../src/executors/executor.ts";
-import { systemClock } from "../../src/lifecycle/clock.ts";
-import { createLogger } from "../../src/lifecycle/log.ts";
-import type { SchedulerContext } from "../../src/scheduler/activity.ts";
+import type { ContainerLog, LaunchOrder } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
-import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { rescueLost } from "../../src/scheduler/rescue-lost.ts";
 import { createPostgresObjects } from "../../src/store/postgres-objects.ts";
 import { LOG_START, readTryLog } from "../../src/store/try-log.ts";
 import { keepContainerResult } from "../../src/store/container-results.ts";
-import { recordObservations } from "../../src/store/observations.ts";
-import { createSealer } from "../../src/store/sealing.ts";
-import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+import { openSchedulerBundle, type SchedulerBundle } from "../support/scheduler-bundle.ts";
+import { dagOf, outcomeOf, taskOf } from "../support/store-bundle.ts";
 
 const STARTED = "2026-11-21T08:00:05.000Z";
 
-let store: StoreBundle;
-let context: SchedulerContext;
-let orders: LaunchOrder[];
+let bundle: SchedulerBundle;
+let store: SchedulerBundle["store"];
+let context: SchedulerBundle["context"];
 let removed: string[];
+let launch: SchedulerBundle["launch"];
+let launchOne: SchedulerBundle["launchOne"];
 let readLog: () => Promise<ContainerLog | null>;
 
 beforeEach(async () => {
-  store = await openStoreBundle();
-  orders = [];
-  removed = [];
   readLog = async () => null;
-  const executor: Executor = {
-    name: "local",
-    launchConcurrency: 8,
-    namespaceFor: () => null,
-    launch: async (order) => {
-      orders.push(order);
-      return { kind: "launched", pod_uid: `uid-${order.attempt_id}` };
-    },
-    readLog: () => readLog(),
-    remove: async (handle) => {
-      removed.push(handle.attempt_id);
-      return "gone";
-    },
-    start: async () => {},
-    stop: async () => {},
-  };
-  context = {
-    db: store.db,
-    executor,
-    rules: store.rules,
-    sealer: createSealer([]),
-    clock: { ...systemClock, now: store.now },
-    log: createLogger("silent"),
-    holder: "test",
-    newId: () => "unused",
-    checkParams: (_dag, conf) => conf,
-    issueLaunchToken: async () => "a token",
-    issueResultToken: async () => "a result token",
-    limits: {
-      parallelism: 100,
-      launch: 600,
-      overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 },
-    },
-  };
+  bundle = await openSchedulerBundle({ readLog: () => readLog() });
+  ({ store, context, removed, launch, launchOne } = bundle);
 });
 afterEach(() => store.close());
 
@@ -85,54 +47,13 @@ function podTask(taskId: string, more: Partial<TaskDefinition> = {}): TaskDefini
   });
 }
 
-/** Runs the launcher once, and returns what it has launched since. */
-async function launch(): Promise<LaunchOrder[]> {
-  await store.settle();
-  const before = orders.length;
-  const launcher = createLauncher(context, () => {});
-  await launcher.runOnce();
-  await launcher.drain();
-  return orders.slice(before);
-}
-
-async function launchOne(): Promise<LaunchOrder> {
-  const [order, ...others] = await launch();
-  if (!order || others.length > 0) throw new Error(`${others.length} others were launched`);
-  return order;
-}
-
 function containerOf({ work }: LaunchOrder): ResolvedContainer {
   if (work.kind !== "container") throw new Error("a worker was launched");
   return work.container;
 }
 
 const see = (order: LaunchOrder, more: Partial<Observation>) =>
-  recordObservations(
-    store.db,
-    store.rules,
-    {
-      executor: "local",
-      observations: [
-        {
-          attempt_id: order.attempt_id,
-          epoch: order.epoch,
-          namespace: null,
-          pod_uid: `uid-${order.attempt_id}`,
-          pod_scheduled_at: null,
-          container_started_at: null,
-          waiting: null,
-          outcome: null,
-          container: { result: null },
-          process_ended: false,
-          gone: false,
-          ...more,
-        },
-      ],
-      position: null,
-      lease: null,
-    },
-    store.now(),
-  );
+  bundle.see(order, { container: { result: null }, ...more });
 
 async function instance(taskId: string) {
   const { rows } = await store.db.query<{

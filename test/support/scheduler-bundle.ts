@@ -16,7 +16,9 @@ export interface SchedulerBundle {
   /** What was asked to be launched, and removed, so far. */
   orders: LaunchOrder[];
   removed: string[];
-  /** Runs the launcher once, and returns the one attempt that it has launched. */
+  /** Runs the launcher once, and returns what it has launched. */
+  launch(): Promise<LaunchOrder[]>;
+  /** The same of one attempt. */
   launchOne(): Promise<LaunchOrder>;
   /** Records what was seen of the attempt's pod. */
   see(order: LaunchOrder, more: Partial<Observation>): Promise<void>;
@@ -60,19 +62,23 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
       overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 },
     },
   };
+  const launch = async () => {
+    await store.settle();
+    const before = orders.length;
+    const launcher = createLauncher(context, () => {});
+    await launcher.runOnce();
+    await launcher.drain();
+    return orders.slice(before);
+  };
   return {
     store,
     context,
     orders,
     removed,
+    launch,
     launchOne: async () => {
-      await store.settle();
-      const before = orders.length;
-      const launcher = createLauncher(context, () => {});
-      await launcher.runOnce();
-      await launcher.drain();
-      const [order, ...others] = orders.slice(before);
-      if (!order || others.length > 0) throw new Error(`${orders.length - before} were launched`);
+      const [order, ...others] = await launch();
+      if (!order || others.length > 0) throw new Error(`${order ? others.length + 1 : 0} were launched`);
       return order;
     },
     see: (order, seen) =>

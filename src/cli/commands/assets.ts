@@ -3,9 +3,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { assetEventAnswer, assetsAnswer } from "../../contract/rest-assets.ts";
 import { failure } from "../../core/errors.ts";
-import type { JsonObject } from "../../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { CommandLine } from "../command-line.ts";
 import { connectApi } from "../connect-api.ts";
-import type { CommandLine } from "./secrets.ts";
 
 /** One page; `--name` finds the others. */
 const PAGE = 1_000;
@@ -58,9 +58,8 @@ export function addAssetCommands(program: Command, { readConfiguration, print }:
 
 function readExtra(text: string): JsonObject {
   try {
-    const parsed: unknown = JSON.parse(text);
-    // What JSON.parse makes of an object is a JsonObject.
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed as JsonObject;
+    const parsed = JSON.parse(text) as Json;
+    if (isJsonObject(parsed)) return parsed;
   } catch {
     // Said below.
   }

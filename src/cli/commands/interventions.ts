@@ -23,7 +23,7 @@ export interface Manner {
   output: "text" | "json";
 }
 
-export const runPath = ({ dagId, runId }: Place) =>
+const runPath = ({ dagId, runId }: Place) =>
   `/api/v2/dags/${encodeURIComponent(dagId)}/dagRuns/${encodeURIComponent(runId)}`;
 
 const includes = (reach: Reach) => ({

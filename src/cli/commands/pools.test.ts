@@ -1,28 +1,14 @@
-import { Command } from "commander";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ApiFixture, openApiFixture } from "../../api/api-fixture.ts";
-import { readConfiguration } from "../configuration.ts";
+import { type CommandFixture, openCommandFixture } from "./command-fixture.ts";
 import { addPoolCommands } from "./pools.ts";
 
-let fixture: ApiFixture;
-let address = "";
+let fixture: CommandFixture;
 beforeAll(async () => {
-  fixture = await openApiFixture();
-  address = await fixture.api.listen({ host: "127.0.0.1", port: 0 });
+  fixture = await openCommandFixture(addPoolCommands);
 });
 afterAll(() => fixture.close());
 
-/** What the command prints. */
-async function run(...words: string[]): Promise<string[]> {
-  const lines: string[] = [];
-  const program = new Command("windlass").exitOverride();
-  addPoolCommands(program, {
-    readConfiguration: () => readConfiguration({ WINDLASS_API_URL: address }),
-    print: (line) => lines.push(line),
-  });
-  await program.parseAsync(words, { from: "user" });
-  return lines;
-}
+const run = (...words: string[]) => fixture.run(...words);
 
 test("pools are set, changed, listed and deleted", async () => {
   expect(await run("pools", "set", "db", "3", "--include-deferred")).toEqual(["pool db has 3 slots"]);

@@ -3,8 +3,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { poolAnswer, poolsAnswer } from "../../contract/rest-pools.ts";
 import { isFailure } from "../../core/errors.ts";
+import type { CommandLine } from "../command-line.ts";
 import { connectApi } from "../connect-api.ts";
-import type { CommandLine } from "./secrets.ts";
 
 /** One page: an installation has a handful. */
 const PAGE = 1_000;

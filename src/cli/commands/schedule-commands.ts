@@ -1,19 +1,13 @@
 // `windlass dags next-runs` and `windlass backfill`: their arguments. What they do is loaded when one of them is called.
 
 import { type Command, InvalidArgumentError } from "commander";
-import type { Configuration } from "../configuration.ts";
+import type { CommandLine } from "../command-line.ts";
 import type { CreateOptions } from "./backfill.ts";
-
-interface CommandLine {
-  readConfiguration: () => Configuration;
-  readFormat: (output: string) => "text" | "json";
-  print: (text: string) => void;
-}
 
 export function addScheduleCommands(
   program: Command,
   dags: Command,
-  { readConfiguration, readFormat, print }: CommandLine,
+  { readConfiguration, readFormat, print }: CommandLine & { readFormat: (output: string) => "text" | "json" },
 ): void {
   const connect = async () => {
     const { connectApi } = await import("../connect-api.ts");

@@ -1,28 +1,14 @@
-import { Command } from "commander";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ApiFixture, openApiFixture } from "../../api/api-fixture.ts";
-import { readConfiguration } from "../configuration.ts";
+import { type CommandFixture, openCommandFixture } from "./command-fixture.ts";
 import { addSecretCommands } from "./secrets.ts";
 
-let fixture: ApiFixture;
-let address = "";
+let fixture: CommandFixture;
 beforeAll(async () => {
-  fixture = await openApiFixture();
-  address = await fixture.api.listen({ host: "127.0.0.1", port: 0 });
+  fixture = await openCommandFixture(addSecretCommands);
 });
 afterAll(() => fixture.close());
 
-/** What the command prints. */
-async function run(...words: string[]): Promise<string[]> {
-  const lines: string[] = [];
-  const program = new Command("windlass").exitOverride();
-  addSecretCommands(program, {
-    readConfiguration: () => readConfiguration({ WINDLASS_API_URL: address }),
-    print: (line) => lines.push(line),
-  });
-  await program.parseAsync(words, { from: "user" });
-  return lines;
-}
+const run = (...words: string[]) => fixture.run(...words);
 
 test("variables are set, changed, listed and deleted", async () => {
   expect(await run("variables", "set", "bucket", "reports", "--plain")).toEqual(["variable bucket is set"]);

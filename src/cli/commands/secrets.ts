@@ -6,16 +6,11 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import { connectionAnswer, connectionsAnswer, variableAnswer, variablesAnswer } from "../../contract/rest-variables.ts";
 import { failure, isFailure, messageOf } from "../../core/errors.ts";
+import type { CommandLine } from "../command-line.ts";
 import { connectApi } from "../connect-api.ts";
-import type { Configuration } from "../configuration.ts";
 import type { RestClient } from "../rest-client.ts";
 
 const PAGE = 1_000;
-
-export interface CommandLine {
-  readConfiguration: () => Configuration;
-  print: (text: string) => void;
-}
 
 const output = () => new Option("--output <format>", "text or json").choices(["text", "json"]).default("text");
 const place = (kind: "variables" | "connections", id: string) => `/api/v2/${kind}/${encodeURIComponent(id)}`;
