@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -25,8 +24,6 @@ export default defineConfig({
             "test/integration/**/*.test.ts",
             "test/soak/**/*.test.ts",
           ],
-          // Vitest leaves one core free, which on two cores is half of them; and most tests wait for Postgres or a process.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 20_000,
           hookTimeout: 30_000,
         },
