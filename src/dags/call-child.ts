@@ -53,7 +53,8 @@ function main(): void {
     if (!run) return answer({ kind: "missing", message: `the bundle has no ${request.of} "${request.name}"` });
     const runtime = { ...request.runtime, ...request.secrets, signal: limit.signal };
     Promise.resolve((run as (inputs: unknown, runtime: unknown) => unknown)(request.inputs, runtime)).then(
-      (value) => answer({ kind: "returned", value: value ?? null }),
+      // What a callback returns is nobody's: often a response, which is no JSON.
+      (value) => answer({ kind: "returned", value: request.of === "callback" ? null : (value ?? null) }),
       fail,
     );
   } catch (error) {

@@ -224,6 +224,49 @@ test("waits pass on the clock, and what comes from outside is given", async () =
   );
 });
 
+test("a sensor's timeout counts across its tries, as do its looks", async () => {
+  let pokes = 0;
+  const flaky = sensor("flaky", { every: "10m", timeout: "1h", retries: 9, retryDelay: "10m" }, () => {
+    pokes += 1;
+    if (pokes % 2 === 0) throw new Error("gone");
+    return false;
+  });
+  const run = await runDag(dag("d", {}, () => void flaky()));
+  expect(run.task(flaky)).toMatchObject({ state: "failed", try_number: 4 });
+  expect(run.seconds).toBe(3_600);
+});
+
+test("a run's timeout ends what is under way, and nothing goes on", async () => {
+  const called: string[] = [];
+  const first = task("first", () => void called.push("first"));
+  const slow = task("slow", () => void called.push("slow"));
+  const last = task("last", () => void called.push("last"));
+  const short = dag("short", { runTimeout: "1h" }, () => {
+    const middle = slow();
+    first().before(middle);
+    middle.before(last());
+  });
+  const run = await runDag(short, { with: [takes(first, "20m"), takes(slow, "41m")] });
+  expect(run).toMatchObject({
+    state: "failed",
+    reason: "failed because it took longer than its run timeout of 3600 s",
+    seconds: 3_600,
+    states: { first: "success", slow: "skipped", last: "skipped" },
+  });
+  expect(run.task(slow).attempts).toEqual([
+    {
+      try_number: 1,
+      outcome: "cancelled",
+      reason: "skipped because its run took longer than its timeout",
+      started_at: 1_200,
+      ended_at: 3_600,
+    },
+  ]);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(called).toEqual(["first"]);
+  expect((await runDag(short, { with: [takes(slow, "59m")] })).state).toBe("success");
+});
+
 test("nobody waits for ever in a test", async () => {
   await expect(runDag(waiting, { events: { order: { id: "a1" } } })).rejects.toThrow(
     'give runDag answers: { "ask": … }',

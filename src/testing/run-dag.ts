@@ -5,22 +5,23 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createParamsChecker } from "../api/trigger-params.ts";
-import type { ConsumedEvent, EmittedEvent } from "../core/asset-events.ts";
+import type { ConsumedEvent } from "../core/asset-events.ts";
 import type { Connection } from "../core/connection.ts";
 import { failure } from "../core/errors.ts";
 import type { Json, JsonObject } from "../core/json.ts";
-import { type AttemptRunner, runInProcess } from "../dags/run-in-process.ts";
-import { createVirtualClock, type VirtualClock } from "../lifecycle/virtual-clock.ts";
+import { createVirtualClock } from "../lifecycle/virtual-clock.ts";
 import { COMPILED_DAG, type CompiledDag } from "../sdk/compiled.ts";
 import type { Dag } from "../sdk/dag.ts";
 import { createArtifacts } from "../worker/artifacts.ts";
 import { createFolderArtifacts } from "../worker/folder-artifacts.ts";
-import { arrangeAttempts, type ArrangedRunner, checkArrangements } from "./arrange-attempts.ts";
+import { arrangeAttempts, checkArrangements } from "./arrange-attempts.ts";
 import type { Arrangement } from "./arrangements.ts";
 import { createAttemptRunner } from "./attempt-runner.ts";
 import { completeConnections } from "./complete-connections.ts";
+import { recordAttempts } from "./record-attempts.ts";
 import type { Outside } from "./run-wait.ts";
-import { presentRun, type TestedAttempt, type TestedRun } from "./tested-run.ts";
+import { type CallbackReplacement, type CallbackWorld, runWithCallbacks } from "./run-with-callbacks.ts";
+import { presentRun, type TestedRun } from "./tested-run.ts";
 
 export {
   type Arrangement,
@@ -35,6 +36,7 @@ export {
 } from "./arrangements.ts";
 export { callCallback, type CallCallbackOptions } from "./call-callback.ts";
 export { loadDagFile } from "./load-dag-file.ts";
+export type { CallbackReplacement, TestedCallback } from "./run-with-callbacks.ts";
 export type { TestedAttempt, TestedRun, TestedTask } from "./tested-run.ts";
 
 export interface RunDagOptions<Params extends object = object> {
@@ -53,6 +55,8 @@ export interface RunDagOptions<Params extends object = object> {
   assetEvents?: readonly (Pick<ConsumedEvent, "asset"> & Partial<ConsumedEvent>)[];
   /** The environment of commands; empty unless given. */
   environment?: { readonly [name: string]: string };
+  /** In the place of each callback that falls due: `call` calls the author's own, and does not reject. `() => {}` calls none. */
+  callbacks?: CallbackReplacement;
   /** `stub`, `fail`, `timeOut`, `evict` and `takes`. */
   with?: readonly Arrangement[];
 }
@@ -69,16 +73,20 @@ export async function runDag<Params extends object>(
   const clock = createVirtualClock(readStart(options.at ?? "2026-01-01T00:00:00Z"));
   // Made in the system's own place for such files, which clears it.
   const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
-  const runAttempt = createAttemptRunner({
+  const world = {
     dag: compiled,
     clock,
-    artifacts,
     secrets: { variables: options.variables ?? {}, connections: completeConnections(options.connections ?? {}) },
     secretsHint: "give it to runDag as variables or connections",
+    mapStack: (stack: string) => stack,
+    replaceCallbacks: options.callbacks ?? ((_, call) => call()),
+  } satisfies CallbackWorld;
+  const runAttempt = createAttemptRunner({
+    ...world,
+    artifacts,
     assetEvents: completeEvents(options.assetEvents ?? [], clock.now()),
     environment: options.environment ?? {},
     outside: readOutside(compiled, options),
-    mapStack: (stack) => stack,
     runImage: ({ task_id }, image) => {
       const detail = `task "${task_id}" runs the image ${image}, which needs a cluster: give runDag a stub("${task_id}", …)`;
       throw failure("invalid_request", detail);
@@ -87,13 +95,8 @@ export async function runDag<Params extends object>(
     note: () => {},
   });
   const record = recordAttempts(arrangeAttempts(runAttempt, arranged, clock), clock);
-  const run = await runInProcess(compiled, params, record.runAttempt, clock);
-  const tasks = run.tasks.map((task) => {
-    const { attempts, inputs, result, events } = record.of(task.task_id, task.map_index);
-    const succeeded = task.state === "success";
-    return { ...task, attempts, inputs, result: succeeded ? result : null, events: succeeded ? events : [] };
-  });
-  return presentRun(run.state, clock.monotonic() / 1000, tasks, artifacts);
+  const run = await runWithCallbacks(params, record.runAttempt, world);
+  return presentRun({ ...run, seconds: clock.monotonic() / 1000, tasks: run.tasks.map(record.describe), artifacts });
 }
 
 /** What cannot travel as JSON cannot be a param either. */
@@ -133,33 +136,4 @@ function readOutside({ definition }: CompiledDag, { answers = {}, events = {} }:
     events: Object.fromEntries(Object.entries(events).map(([id, payload]) => [id, JSON.stringify(payload)])),
     missing: (id, what) => `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`,
   };
-}
-
-interface Recorded {
-  attempts: TestedAttempt[];
-  inputs: JsonObject | null;
-  result: Json;
-  events: EmittedEvent[];
-}
-
-function recordAttempts(runAttempt: ArrangedRunner, clock: VirtualClock) {
-  const instances = new Map<string, Recorded>();
-  const keyOf = (taskId: string, mapIndex: number) => `${taskId} ${mapIndex}`;
-  const of = (taskId: string, mapIndex: number): Recorded =>
-    instances.get(keyOf(taskId, mapIndex)) ?? { attempts: [], inputs: null, result: null, events: [] };
-  const record: AttemptRunner = async (task, inputs, runtime) => {
-    const known = of(task.task_id, runtime.map_index);
-    const started_at = clock.monotonic() / 1000;
-    const ended = await runAttempt(task, inputs, runtime, known.attempts.length + 1);
-    const { kind, reason } = ended.outcome;
-    const attempt = { try_number: runtime.try_number, outcome: kind, reason, started_at };
-    instances.set(keyOf(task.task_id, runtime.map_index), {
-      attempts: [...known.attempts, { ...attempt, ended_at: clock.monotonic() / 1000 }],
-      inputs,
-      result: ended.result,
-      events: ended.events ?? [],
-    });
-    return ended;
-  };
-  return { runAttempt: record, of };
 }

@@ -19,6 +19,11 @@ export interface Outside {
   missing: ((taskId: string, what: "answers" | "events") => string) | null;
 }
 
+export interface Looked {
+  began_at: Date;
+  looks: number;
+}
+
 export interface TestedWait {
   task_id: string;
   operator: WaitOperator;
@@ -27,20 +32,22 @@ export interface TestedWait {
   poke: () => Promise<Poke>;
   /** Nothing comes, as long as it waits. */
   inVain: boolean;
+  /** Of its tries so far: timeouts count across them, as when the scheduler looks. */
+  looked: Looked;
   note: (text: string) => void;
 }
 
 export async function runWait(wait: TestedWait, outside: Outside, clock: Clock): Promise<Ended> {
   const came = wait.inVain ? null : findAnswer(wait, outside);
   if (came) return came;
-  const began = clock.now();
-  for (let looks = 1; ; looks += 1) {
+  const { looked } = wait;
+  for (;;) {
+    looked.looks += 1;
     const poke = wait.operator.type === "sensor" ? await pokeOnce(wait) : null;
     const now = clock.now();
     const facts: WaitFacts = {
-      began_at: began,
-      first_look_at: began,
-      looks,
+      ...looked,
+      first_look_at: looked.began_at,
       inputs: wait.inputs,
       target: null,
       refused: null,

@@ -72,6 +72,8 @@ it("prints the run as JSON and nothing else, and ends with 0", () => {
   const { status, stdout, stderr } = test("sample.ts", "--output", "json");
   expect(JSON.parse(stdout)).toEqual({
     state: "success",
+    reason: null,
+    callbacks: [],
     tasks: [
       { task_id: "noisy", map_index: -1, state: "success", try_number: 2, error: null },
       { task_id: "after", map_index: -1, state: "skipped", try_number: 1, error: "quiet" },
@@ -85,6 +87,7 @@ it("ends with 1 when the run fails, with the place in the author's file", () => 
   const { status, stdout } = test("sample.ts", "--params", '{"fail":true}', "--output", "json");
   expect(JSON.parse(stdout)).toMatchObject({
     state: "failed",
+    reason: "failed because of after",
     tasks: [
       { task_id: "noisy", state: "failed", try_number: 2, error: expect.stringContaining("sample.ts:7:") },
       { task_id: "after", state: "upstream_failed", try_number: 0 },
@@ -112,6 +115,44 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     expect(stderr.trim()).toMatch(line);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
+});
+
+it("calls the callbacks that fall due, and shows what they throw in the author's file", async () => {
+  const tells = `import { callback, dag, task } from "windlass";
+    const tell = callback({ variables: ["key"] }, ({ event, task_id, reason }, { variables }) => console.log("told", event, task_id, reason, variables.key));
+    const late = () => {
+      throw new Error("no pager");
+    };
+    const load = task("load", { retries: 1, retryDelay: "2h", onRetry: tell }, (_: {}, { try_number }) => {
+      if (try_number === 1) throw "boom";
+    });
+    export default dag("tells", { onSuccess: tell, deadline: { after: "1h", callback: late } }, () => void load());`;
+  await writeFile(join(folder, "tells.ts"), tells);
+  await writeFile(join(folder, "secrets.json"), '{"variables": {"key": "k1"}}');
+  const secrets = ["--secrets", join(folder, "secrets.json")];
+  const { status, stdout, stderr } = test("tells.ts", ...secrets);
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/told retry load try 2 of 2 follows in 7200 s: .*boom/);
+  expect(stderr).toContain("told success null null k1");
+  expect(stdout).toContain("✓ load: its callback on retry was called");
+  expect(stdout).toMatch(/✗ the run: its callback on deadline failed\n {4}Error: no pager\n.*tells\.ts:4:/);
+  expect(stdout).toContain("✓ the run: its callback on success was called");
+  const quiet = test("tells.ts", "--no-callbacks");
+  expect(quiet.stderr).not.toContain("told");
+  expect(quiet.stdout).toContain("· load: its callback on retry is due, and not called");
+  expect(JSON.parse(test("tells.ts", "--output", "json").stdout)).toMatchObject({
+    callbacks: [
+      {
+        event: "retry",
+        task_id: "load",
+        try_number: 1,
+        called_at: 0,
+        error: expect.stringContaining('no variable "key"'),
+      },
+      { event: "deadline", task_id: null, called_at: 3_600, error: expect.stringContaining("no pager") },
+      { event: "success", called_at: 7_200 },
+    ],
+  });
 });
 
 const OPERATORS = `

@@ -15,12 +15,13 @@ import { bundleFile, type Bundle } from "../../dags/bundle.ts";
 import { checkDefinitions } from "../../dags/check-definition.ts";
 import { isImportFailure } from "../../dags/import-fault.ts";
 import { loadBundle } from "../../dags/load-bundle.ts";
-import { type InProcessRun, type InProcessTask, runInProcess } from "../../dags/run-in-process.ts";
+import type { InProcessRun, InProcessTask } from "../../dags/run-in-process.ts";
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
 import { createVirtualClock } from "../../lifecycle/virtual-clock.ts";
 import type { CompiledDag } from "../../sdk/compiled.ts";
 import { createAttemptRunner } from "../../testing/attempt-runner.ts";
+import { type CallbackWorld, runWithCallbacks, type TestedCallback } from "../../testing/run-with-callbacks.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 
@@ -34,6 +35,8 @@ export interface DagsTestOptions {
   /** What people choose, and events as JSON, each `task=value`. */
   answers: readonly string[];
   events: readonly string[];
+  /** Whether callbacks are called. */
+  callbacks: boolean;
   output: "text" | "json";
 }
 
@@ -54,30 +57,35 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
     missing: null,
   };
   const clock = createVirtualClock(systemClock.now());
-  const runAttempt = createAttemptRunner({
+  const say = quiet ? () => {} : print;
+  const world: CallbackWorld = {
     dag,
     clock,
     secrets,
     secretsHint: "give it by --secrets FILE",
+    mapStack: (stack) => mapStack(stack, bundle.sourceMap, bundle.hash).stack,
+    replaceCallbacks: (_, call) => (options.callbacks ? call() : undefined),
+    onChange: (task) => {
+      if (task.state !== "scheduled")
+        say(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
+    },
+    onCalled: (callback) => say(describeCallback(callback, options.callbacks)),
+  };
+  const runAttempt = createAttemptRunner({
+    ...world,
     // Made in the system's own place for such files, which clears it.
     artifacts: createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-")))),
     assetEvents: [],
     environment: process.env,
     outside,
-    mapStack: (stack) => mapStack(stack, bundle.sourceMap, bundle.hash).stack,
     runImage: (_, image) => {
       const reason = `it runs the image ${image}, which needs a cluster`;
       return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
     },
     longestPauseMs: LONGEST_PAUSE_MS,
-    note: (task, text) => {
-      if (!quiet) print(`${mark("deferred")} ${task}: ${text}`);
-    },
+    note: (task, text) => say(`${mark("deferred")} ${task}: ${text}`),
   });
-  const run = await runInProcess(dag, params, runAttempt, clock, (task) => {
-    if (!quiet && task.state !== "scheduled")
-      print(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
-  });
+  const run = await runWithCallbacks(params, runAttempt, world);
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
 }
@@ -189,11 +197,25 @@ function mark(state: TaskState): string {
   return styleText("dim", "·");
 }
 
+function describeCallback({ event, task_id, map_index, error, ...of }: TestedCallback, called: boolean): string {
+  const whose =
+    task_id === null
+      ? "the run"
+      : nameInstance({ task_id, map_index: map_index ?? -1, try_number: of.try_number ?? 0 });
+  const name = `${whose}: its callback on ${event}`;
+  if (!called) return `${mark("deferred")} ${name} is due, and not called`;
+  return error === null ? `${mark("success")} ${name} was called` : `${mark("failed")} ${name} failed${indent(error)}`;
+}
+
+function indent(text: string): string {
+  return `\n    ${text.replaceAll("\n", "\n    ")}`;
+}
+
 function describeRun(dagId: string, run: InProcessRun): string {
   const lines = run.tasks.map((task) => {
     const { state, try_number, error } = task;
-    const why = error === null || state === "success" ? "" : `\n    ${error.replaceAll("\n", "\n    ")}`;
+    const why = error === null || state === "success" ? "" : indent(error);
     return `  ${nameInstance(task)}: ${state} after ${try_number} ${try_number === 1 ? "try" : "tries"}${why}`;
   });
-  return [`${dagId}: ${run.state}`, ...lines].join("\n");
+  return [`${dagId}: ${run.reason ?? run.state}`, ...lines].join("\n");
 }
