@@ -6,9 +6,10 @@ import { NO_RETRY, SKIP } from "../sdk/compiled.ts";
 import type { CallAnswer, CallRequest } from "./call-answer.ts";
 import { ANSWER_FD } from "./evaluation-answer.ts";
 import { loadBundle } from "./load-bundle.ts";
-import { sealProcess } from "./seal-process.ts";
+import { isSealedOff, sealProcess } from "./seal-process.ts";
 
 const STDIN_FD = 0;
+const SEALED_OFF = "files and other processes are out of reach of sensors and callbacks; use a task";
 /** The parent kills it at its limit; this is for a parent that cannot. */
 const ORPHAN_GRACE_MS = 5_000;
 
@@ -72,7 +73,7 @@ function describeThrown(error: unknown): CallAnswer & { kind: "thrown" } {
     return {
       kind: "thrown",
       name: String(name),
-      message: String(message),
+      message: isSealedOff(thrown) ? SEALED_OFF : String(message),
       stack,
       skip: marks(SKIP),
       noRetry: marks(NO_RETRY),

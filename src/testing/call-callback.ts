@@ -2,10 +2,10 @@
 
 import type { CallbackContext, CallbackEvent } from "../core/callback.ts";
 import type { Connection } from "../core/connection.ts";
-import { COMPILED_DAG } from "../sdk/compiled.ts";
 import type { Dag } from "../sdk/dag.ts";
 import { idOf, type NamedTask } from "./arrangements.ts";
 import { completeConnections } from "./complete-connections.ts";
+import { readDag } from "./read-dag.ts";
 import { invokeCallback } from "./run-with-callbacks.ts";
 
 export interface CallCallbackOptions {
@@ -23,8 +23,9 @@ export async function callCallback(
   event: CallbackEvent,
   { task, context = {}, variables = {}, connections = {} }: CallCallbackOptions = {},
 ): Promise<unknown> {
+  const compiled = readDag(dag, "callCallback");
   const told = { ...describeEvent(dag.id, task === undefined ? null : idOf(task), event), ...context };
-  return invokeCallback(dag[COMPILED_DAG], told, {
+  return invokeCallback(compiled, told, {
     secrets: { variables, connections: completeConnections(connections) },
     secretsHint: "give it to callCallback as variables or connections",
   });

@@ -18,7 +18,7 @@ import {
   waitFor,
   waitForEvent,
 } from "windlass";
-import { evict, fail, runDag, stub, takes, timeOut } from "windlass/testing";
+import { callCallback, evict, fail, runDag, type RunDagOptions, stub, takes, timeOut } from "windlass/testing";
 import * as z from "zod";
 
 const extract = task("extract", { retries: 2, retryDelay: "5m" }, async ({ day }: { day: string }) => ({
@@ -115,6 +115,12 @@ test("what is wrong in the test itself is an error that says what to do", async 
   );
   await expect(runDag(sales, { with: [timeOut("extract")] })).rejects.toThrow("it has no executionTimeout");
   await expect(runDag(sales, { at: "yesterday" })).rejects.toThrow('at is "yesterday"');
+  // Whose midnight?
+  await expect(runDag(sales, { at: "2026-01-01T00:00:00" })).rejects.toThrow('at is "2026-01-01T00:00:00"');
+  await expect(runDag(sales, { params: { day: 3n as never } })).rejects.toThrow("params cannot travel as JSON");
+  const { gone } = {} as { gone: typeof sales };
+  await expect(runDag(gone)).rejects.toThrow("runDag was given undefined in the place of a DAG");
+  await expect(callCallback(extract as never, "failure")).rejects.toThrow("callCallback was given");
   expect(() => fail("load", 0)).toThrow("attempts are counted from 1 on");
   const run = await runDag(sales);
   expect(() => run.task("lod")).toThrow('the run has no task "lod", but extract, load, report');
@@ -219,9 +225,6 @@ test("waits pass on the clock, and what comes from outside is given", async () =
     ask: "skipped",
     show: "skipped",
   });
-  expect((await runDag(waiting, { ...outside, events: { order: { number: 1 } } })).task("order").error).toContain(
-    "conf.id: is missing",
-  );
 });
 
 test("a sensor's timeout counts across its tries, as do its looks", async () => {
@@ -272,9 +275,22 @@ test("nobody waits for ever in a test", async () => {
     'give runDag answers: { "ask": … }',
   );
   await expect(runDag(waiting, { answers: { ask: "ship" } })).rejects.toThrow('give runDag events: { "order": … }');
-  await expect(runDag(waiting, { answers: { show: "ship" } })).rejects.toThrow(
-    'answers names "show"; tasks that wait for such a thing: ask',
-  );
+});
+
+test("what cannot come from outside is the test's mistake", async () => {
+  const refusals: [RunDagOptions, string][] = [
+    [{ answers: { show: "ship" } }, 'an answer is given for "show"; tasks that wait for one: ask'],
+    [{ answers: { ask: "sink" } }, 'nobody can answer "sink" to task "ask": choose one of ship, hold'],
+    [{ events: { order: { number: 1 } } }, 'does not fit the schema of task "order": payload.id: is missing'],
+    [{ events: { order: "a1" } }, 'the event of task "order" is "a1"; give an object'],
+    [{ assetEvents: [{ asset: "order" }] }, 'assetEvents names "order"; assets that DAG "waiting" waits for: none'],
+  ];
+  for (const [options, message] of refusals) {
+    await expect(runDag(waiting, options)).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining(message),
+    });
+  }
 });
 
 test("branches, short circuits and commands", async () => {

@@ -6,18 +6,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createParamsChecker } from "../api/trigger-params.ts";
 import type { ConsumedEvent } from "../core/asset-events.ts";
+import { instant } from "../contract/rest.ts";
 import type { Connection } from "../core/connection.ts";
+import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import type { Json } from "../core/json.ts";
 import { createVirtualClock } from "../lifecycle/virtual-clock.ts";
-import { COMPILED_DAG, type CompiledDag } from "../sdk/compiled.ts";
 import type { Dag } from "../sdk/dag.ts";
 import { createArtifacts } from "../worker/artifacts.ts";
 import { createFolderArtifacts } from "../worker/folder-artifacts.ts";
 import { arrangeAttempts, checkArrangements } from "./arrange-attempts.ts";
 import type { Arrangement } from "./arrangements.ts";
 import { createAttemptRunner } from "./attempt-runner.ts";
+import { checkAssetEvents, checkOutside, readJson } from "./check-outside.ts";
 import { completeConnections } from "./complete-connections.ts";
+import { readDag } from "./read-dag.ts";
 import { recordAttempts } from "./record-attempts.ts";
 import type { Outside } from "./run-wait.ts";
 import { type CallbackReplacement, type CallbackWorld, runWithCallbacks } from "./run-with-callbacks.ts";
@@ -66,10 +69,17 @@ export async function runDag<Params extends object>(
   dag: Dag<Params>,
   options: RunDagOptions<Params> = {},
 ): Promise<TestedRun> {
-  const compiled = dag[COMPILED_DAG];
+  const compiled = readDag(dag, "runDag");
   const { definition } = compiled;
+  checkAssetEvents(
+    definition,
+    (options.assetEvents ?? []).map((event) => event.asset),
+  );
   const arranged = checkArrangements(compiled, options.with ?? []);
-  const params = createParamsChecker().check({ ...definition, version_id: 0 }, readParams(options.params ?? {}));
+  const params = createParamsChecker().check(
+    { ...definition, version_id: 0 },
+    readJson(options.params ?? {}, "params"),
+  );
   const clock = createVirtualClock(readStart(options.at ?? "2026-01-01T00:00:00Z"));
   // Made in the system's own place for such files, which clears it.
   const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
@@ -86,7 +96,7 @@ export async function runDag<Params extends object>(
     artifacts,
     assetEvents: completeEvents(options.assetEvents ?? [], clock.now()),
     environment: options.environment ?? {},
-    outside: readOutside(compiled, options),
+    outside: readOutside(definition, options),
     runImage: ({ task_id }, image) => {
       const detail = `task "${task_id}" runs the image ${image}, which needs a cluster: give runDag a stub("${task_id}", …)`;
       throw failure("invalid_request", detail);
@@ -99,14 +109,9 @@ export async function runDag<Params extends object>(
   return presentRun({ ...run, seconds: clock.monotonic() / 1000, tasks: run.tasks.map(record.describe), artifacts });
 }
 
-/** What cannot travel as JSON cannot be a param either. */
-function readParams(given: object): JsonObject {
-  return JSON.parse(JSON.stringify(given));
-}
-
 function readStart(at: string): Date {
-  const start = new Date(at);
-  if (!Number.isNaN(start.getTime())) return start;
+  // Without an offset it would be an instant of whoever's machine this is.
+  if (instant.safeParse(at).success) return new Date(at);
   throw failure("invalid_request", `at is "${at}", which is no instant; an example is 2026-01-01T06:00:00Z`);
 }
 
@@ -121,19 +126,8 @@ function completeEvents(given: NonNullable<RunDagOptions["assetEvents"]>, now: D
   }));
 }
 
-function readOutside({ definition }: CompiledDag, { answers = {}, events = {} }: RunDagOptions): Outside {
-  const refuseUnknown = (ids: readonly string[], type: string, option: string) => {
-    const known = definition.tasks.filter(({ operator }) => operator?.type === type).map(({ task_id }) => task_id);
-    const unknown = ids.find((id) => !known.includes(id));
-    if (unknown === undefined) return;
-    const list = known.length === 0 ? "none" : known.join(", ");
-    throw failure("invalid_request", `${option} names "${unknown}"; tasks that wait for such a thing: ${list}`);
-  };
-  refuseUnknown(Object.keys(answers), "approval", "answers");
-  refuseUnknown(Object.keys(events), "event", "events");
-  return {
-    answers,
-    events: Object.fromEntries(Object.entries(events).map(([id, payload]) => [id, JSON.stringify(payload)])),
-    missing: (id, what) => `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`,
-  };
+function readOutside(definition: DagDefinition, { answers = {}, events = {} }: RunDagOptions): Outside {
+  const missing: Outside["missing"] = (id, what) =>
+    `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`;
+  return { ...checkOutside(definition, { answers, events }), missing };
 }

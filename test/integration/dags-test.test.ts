@@ -48,24 +48,25 @@ it("gives tasks the variables and connections of --secrets, and names those that
     export default dag("reader", {}, () => void [reads(), look(), say()]);`;
   await writeFile(join(folder, "reader.ts"), reads);
   const file = join(folder, "secrets.json");
-  const db = {
-    conn_type: "postgres",
-    host: null,
-    port: null,
-    login: null,
-    password: "hunter22",
-    schema: null,
-    extra: {},
-  };
+  const db = { password: "hunter22" };
   await writeFile(file, JSON.stringify({ variables: { bucket: "reports" }, connections: { db } }));
   expect(test("reader.ts", "--secrets", file)).toMatchObject({ status: 0 });
   const without = test("reader.ts");
   expect(without.status).toBe(1);
   expect(without.stdout).toContain('there is no variable "bucket"');
-  await writeFile(file, JSON.stringify({ variable: {} }));
-  const wrong = test("reader.ts", "--secrets", file);
-  expect(wrong.status).toBe(2);
-  expect(wrong.stderr).toContain("secrets.json");
+  const refusals = [
+    [{ variable: {} }, 'Unrecognized key: "variable"'],
+    [{ connections: { db: { port: "x" } } }, "at connections.db.port"],
+    [{ connections: { db: { hots: "x" } } }, 'Unrecognized key: "hots"'],
+    [{ connections: { db: null } }, "at connections.db"],
+  ] as const;
+  for (const [secrets, said] of refusals) {
+    await writeFile(file, JSON.stringify(secrets));
+    const wrong = test("reader.ts", "--secrets", file);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toContain("secrets.json");
+    expect(wrong.stderr).toContain(said);
+  }
 });
 
 it("prints the run as JSON and nothing else, and ends with 0", () => {
@@ -99,6 +100,8 @@ it("ends with 1 when the run fails, with the place in the author's file", () => 
 it("ends with 2 and one clear line on wrong usage", async () => {
   await writeFile(join(folder, "broken.ts"), "const x: = 3;");
   await writeFile(join(folder, "empty.ts"), "export const x = 3;");
+  await writeFile(join(folder, "reads.ts"), 'import "windlass";\nrequire("node:fs").readFileSync("/etc/hostname");');
+  await writeFile(join(folder, "operators.ts"), OPERATORS);
   const cases: [string[], RegExp][] = [
     [["sample.ts", "--params", "fail"], /--params is not JSON/],
     [["sample.ts", "--params", '{"fail":"yes"}'], /conf\.fail: must be boolean/],
@@ -108,6 +111,15 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     [["absent.ts"], /there is no file .*absent\.ts/],
     [["broken.ts"], /broken\.ts:1:\d+: Unexpected "="/],
     [["empty.ts"], /exports no DAG/],
+    [[""], /is a folder; name one DAG file/],
+    [["reads.ts"], /reads\.ts:2:\d+: Error: files, the network and other processes are out of reach while/],
+    [["sample.ts", "--answer", "ask=ship"], /an answer is given for "ask"; tasks that wait for one: none/],
+    [["operators.ts", "--answer", "ask=no"], /nobody can answer "no" to task "ask": choose one of ship, hold/],
+    [["operators.ts", "--event", "show={}"], /an event is given for "show"; tasks that wait for one: order/],
+    [["operators.ts", "--event", "order={"], /--event order is not JSON/],
+    [["operators.ts", "--event", "order=3"], /--event order is 3; give an object/],
+    [["operators.ts", "--event", 'order={"id":1}'], /the schema of task "order": payload\.id: must be string/],
+    [["sample.ts", "--secrets", "absent.json"], /--secrets absent\.json: ENOENT/],
   ];
   for (const [[file = "", ...args], line] of cases) {
     const { status, stdout, stderr } = test(file, ...args);
@@ -115,7 +127,7 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     expect(stderr.trim()).toMatch(line);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
-});
+}, 60_000);
 
 it("calls the callbacks that fall due, and shows what they throw in the author's file", async () => {
   const tells = `import { callback, dag, task } from "windlass";
