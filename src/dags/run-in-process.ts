@@ -49,6 +49,7 @@ export interface InProcessTask {
   rendered_map_index?: string;
   state: FinishedTaskState;
   try_number: number;
+  /** Why it ended so, with the stack of what its last attempt threw. */
   error: string | null;
 }
 
@@ -119,7 +120,7 @@ export async function runInProcess(
       sameTry = after.infrastructure_failures > failures;
       failures = after.infrastructure_failures;
       if (after.state === "success") instance.result = result;
-      change(instance, after.state, after.reason);
+      change(instance, after.state, joinStack(after.reason, outcome.error?.stack ?? null));
       const event = eventOf(after.state, sameTry);
       // Of what succeeds, only waits have something to say.
       const said = isWait(task.operator) ? outcome.reason : null;
@@ -220,6 +221,12 @@ export async function runInProcess(
   const leaves = tasks.filter(({ task_id }) => isLeaf.has(task_id));
   const end = runEnd ?? endRun(judgeRun(leaves.map(({ state }) => state)), explainFailure(leaves));
   return { ...end, tasks };
+}
+
+/** The stack where it says all that the reason does. */
+function joinStack(reason: string | null, stack: string | null): string | null {
+  if (reason === null || stack === null) return reason;
+  return stack.startsWith(reason) ? stack : `${reason}\n${stack}`;
 }
 
 function placeOf({ task_id, map_index, label, try_number }: Instance) {

@@ -78,6 +78,25 @@ test("failures spend retries, their delays pass on the clock, and the last one s
   expect(broken.task("report").inputs).toEqual({ rows: null });
 });
 
+test("ends are told as a worker's are: one sentence, the error's name, and why there was no retry", async () => {
+  const brittle = task(
+    "brittle",
+    { retries: 2, noRetryOn: ["RangeError"], executionTimeout: 1, onFailure: () => {} },
+    () => {
+      throw new RangeError("one\ntwo", { cause: new Error("below") });
+    },
+  );
+  const brittles = dag("brittles", {}, () => void brittle());
+  const run = await runDag(brittles);
+  const reason = "RangeError: one (not tried again: noRetryOn names RangeError)";
+  expect(run.callbacks).toMatchObject([{ reason, error: null }]);
+  expect(run.task(brittle).attempts).toMatchObject([{ reason: "RangeError: one" }]);
+  expect(run.task(brittle).error).toContain(`${reason}\nRangeError: one\ntwo\n    at`);
+  expect(run.task(brittle).error).toContain("Caused by: Error: below");
+  const odd = await runDag(brittles, { with: [stub(brittle, () => Promise.reject("text"))] });
+  expect(odd.task(brittle).attempts[0]?.reason).toBe("NotAnError: text");
+});
+
 test("an error that wants no retry gets none, and a skip is one", async () => {
   const final = await runDag(sales, { with: [fail(extract, 1, { error: failWithoutRetry("gone") })] });
   expect(final.task(extract)).toMatchObject({ state: "failed", try_number: 1 });

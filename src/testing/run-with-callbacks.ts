@@ -43,7 +43,8 @@ export async function runWithCallbacks(
       try {
         await invokeCallback(dag, context, world);
       } catch (error) {
-        called.error = describeError(error, world.mapStack).reason;
+        const outcome = describeError(error, world.mapStack);
+        called.error = outcome.error?.stack ?? outcome.reason;
       }
     });
     onCalled?.(called);

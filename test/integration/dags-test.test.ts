@@ -55,10 +55,8 @@ it("gives tasks the variables and connections of --secrets, and names those that
   expect(without.status).toBe(1);
   expect(without.stdout).toContain('there is no variable "bucket"');
   const refusals = [
-    [{ variable: {} }, 'Unrecognized key: "variable"'],
     [{ connections: { db: { port: "x" } } }, "at connections.db.port"],
     [{ connections: { db: { hots: "x" } } }, 'Unrecognized key: "hots"'],
-    [{ connections: { db: null } }, "at connections.db"],
   ] as const;
   for (const [secrets, said] of refusals) {
     await writeFile(file, JSON.stringify(secrets));
@@ -67,7 +65,7 @@ it("gives tasks the variables and connections of --secrets, and names those that
     expect(wrong.stderr).toContain("secrets.json");
     expect(wrong.stderr).toContain(said);
   }
-});
+}, 60_000);
 
 it("prints the run as JSON and nothing else, and ends with 0", () => {
   const { status, stdout, stderr } = test("sample.ts", "--output", "json");
@@ -165,7 +163,7 @@ it("calls the callbacks that fall due, and shows what they throw in the author's
       { event: "success", called_at: 7_200 },
     ],
   });
-});
+}, 60_000);
 
 const OPERATORS = `
 import { approval, bash, branch, dag, empty, sensor, shortCircuit, task, triggerDag, waitFor, waitForEvent } from "windlass";

@@ -61,7 +61,10 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
     clock,
     secrets,
     secretsHint: "give it by --secrets FILE",
-    mapStack: (stack) => mapStack(stack, bundle.sourceMap, bundle.hash).stack,
+    mapStack: (stack) => {
+      const mapped = mapStack(stack, bundle.sourceMap, bundle.hash);
+      return mapped.places.length > 0 ? mapped.stack : null;
+    },
     replaceCallbacks: (_, call) => (options.callbacks ? call() : undefined),
     onChange: (task) => {
       if (task.state !== "scheduled")
