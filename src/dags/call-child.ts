@@ -67,13 +67,15 @@ function describeThrown(error: unknown): CallAnswer & { kind: "thrown" } {
   const marks = (mark: symbol) => typeof error === "object" && error !== null && Reflect.get(error, mark) === true;
   try {
     const thrown = error instanceof Error ? error : new Error(`threw ${typeof error}: ${String(error)}`);
-    const stack = typeof thrown.stack === "string" ? thrown.stack : "";
+    const found = typeof thrown.stack === "string" ? thrown.stack : "";
     // Whatever the types say, code sets other things than strings here.
-    const { name, message }: { name: unknown; message: unknown } = thrown;
+    const { name, message: own }: { name: unknown; message: unknown } = thrown;
+    const message = isSealedOff(thrown) ? SEALED_OFF : String(own);
+    const stack = isSealedOff(thrown) ? found.replace(String(own), message) : found;
     return {
       kind: "thrown",
       name: String(name),
-      message: isSealedOff(thrown) ? SEALED_OFF : String(message),
+      message,
       stack,
       skip: marks(SKIP),
       noRetry: marks(NO_RETRY),

@@ -87,8 +87,8 @@ function describeThrown(error: unknown): EvaluationAnswer & { kind: "thrown" } {
     if (!(error instanceof Error))
       return { kind: "thrown", message: `threw ${typeof error}: ${String(error)}`, stack: "" };
     const stack = typeof error.stack === "string" ? error.stack : "";
-    const message = isSealedOff(error) ? SEALED_OFF : error.message;
-    return { kind: "thrown", message: `${error.name}: ${message}`, stack };
+    if (!isSealedOff(error)) return { kind: "thrown", message: `${error.name}: ${error.message}`, stack };
+    return { kind: "thrown", message: `${error.name}: ${SEALED_OFF}`, stack: stack.replace(error.message, SEALED_OFF) };
   } catch {
     return { kind: "thrown", message: "threw a value that cannot be described", stack: "" };
   }

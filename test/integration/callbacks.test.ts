@@ -128,6 +128,18 @@ it("are called about what happened to tasks and to the run, and are kept with th
   expect(inCommon(inMemory)).toEqual(inCommon(contexts));
 });
 
+it("are told in their author's terms that files are out of reach", async () => {
+  const code = `() => process.getBuiltinModule("node:fs").readFileSync("/etc/hostname")`;
+  await save([taskOf("a", [], { callbacks: ["success"] })], {}, { "a:success": code });
+  const run = await store.trigger("d");
+  await store.workThrough();
+  await callThrough();
+  const [row] = await listRunCallbacks(store.db, "d", run.dag_run_id);
+  expect(row?.error).toMatch(
+    /^Error: files and other processes are out of reach of sensors and callbacks; use a task\n/,
+  );
+});
+
 it.for([
   ["holds itself", "() => { const value = {}; value.self = value; return value; }"],
   ["is large", '() => "x".repeat(1_000_000)'],
