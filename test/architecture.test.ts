@@ -36,7 +36,16 @@ const IMPORT_TABLE: ImportTable = {
   worker: { from: ["sdk", "core", "contract", "lifecycle", "dags/load-bundle.ts"], node: true },
   // What authors' tests import: it may need no Postgres, no cluster and no bundler.
   testing: {
-    from: ["sdk", "core", "contract", "lifecycle", "dags/run-in-process.ts", "worker", "api/trigger-params.ts"],
+    from: [
+      "sdk",
+      "core",
+      "contract",
+      "lifecycle",
+      "dags/run-in-process.ts",
+      "worker",
+      "api/finish-outcome.ts",
+      "api/trigger-params.ts",
+    ],
     node: true,
   },
   // Findings in DAG files, for `windlass dags lint`.

@@ -1,7 +1,7 @@
-// Every TypeScript block of the pages for authors is a module that compiles, with "windlass", zod and the page's prelude at hand.
+// Every TypeScript block of the pages for authors is a module that compiles, and passes if it is a test, with "windlass", zod and the page's prelude at hand.
 
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -48,15 +48,21 @@ function declares(text: string, name: string): boolean {
   return new RegExp(`(const|function) ${name}\\b|const \\[[^\\]]*\\b${name}\\b`).test(text);
 }
 
-test("the snippets of the documentation compile", async () => {
+test("the snippets of the documentation compile, and those that are tests pass", async () => {
   const folder = await mkdtemp(join(tmpdir(), "windlass-snippets-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  await symlink(join(PROJECT, "node_modules"), join(folder, "node_modules"));
+  await mkdir(join(folder, "node_modules"));
+  for (const name of ["zod", "@types"]) {
+    await symlink(join(PROJECT, "node_modules", name), join(folder, "node_modules", name));
+  }
+  await symlink(PROJECT, join(folder, "node_modules", "windlass"));
   let count = 0;
+  const tests: string[] = [];
   for (const page of PAGES) {
     const blocks = await readBlocks(page);
     const prelude = blocks.find(({ kind }) => kind === "prelude");
     for (const block of blocks) await writeFile(join(folder, `${block.name}.ts`), complete(block, prelude));
+    tests.push(...blocks.flatMap(({ kind, name }) => (kind === "test" ? [`${name}.ts`] : [])));
     count += blocks.length;
   }
   const project = {
@@ -76,4 +82,7 @@ test("the snippets of the documentation compile", async () => {
   });
   expect(stdout).toBe("");
   expect(count).toBeGreaterThan(20);
+  const tested = spawnSync(process.execPath, ["--test", ...tests], { cwd: folder, encoding: "utf8" });
+  expect({ status: tested.status, output: tested.stdout + tested.stderr }).toMatchObject({ status: 0 });
+  expect(tests).toHaveLength(2);
 }, 60_000);

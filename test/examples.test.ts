@@ -177,23 +177,32 @@ test("mapped_invoices: each customer has an instance of each task, and one witho
 test("wait_and_approve: what was set up is taken down, whatever becomes of the work", async () => {
   const given: RunDagOptions = {
     with: [stub("published", { length: 3 }), stub("make_folder", "/tmp/x"), stub("remove_folder", null)],
+    callbacks: () => {},
   };
   const run = await runDag(waitAndApprove, { ...given, answers: { ask: "approve" } });
   expect(run.state).toBe("success");
   expect(run.task("publish").inputs).toEqual({ folder: "/tmp/x", length: 3 });
   expect(run.seconds).toBe(600);
+  expect(run.callbacks).toEqual([]);
   const broken = await runDag(waitAndApprove, {
+    ...given,
     answers: { ask: "approve" },
     with: [...(given.with ?? []), stub("publish", () => Promise.reject(new Error("no network")))],
   });
   expect(broken.states).toMatchObject({ publish: "failed", remove_folder: "success", settle: "upstream_failed" });
+  expect(broken.callbacks).toMatchObject([{ event: "failure", reason: "failed because of settle" }]);
   const unasked = await runDag(waitAndApprove, given);
   expect(unasked.states).toMatchObject({ ask: "skipped", make_folder: "skipped", publish: "skipped" });
   expect(unasked.seconds).toBe(86_400);
+  expect(unasked.callbacks).toMatchObject([{ event: "deadline", run_state: "running", called_at: 43_200 }]);
 });
 
 test("wait_and_approve: the sensor gives up after six hours", async () => {
-  const run = await runDag(waitAndApprove, { answers: { ask: "approve" }, with: [timeOut("published")] });
+  const run = await runDag(waitAndApprove, {
+    answers: { ask: "approve" },
+    with: [timeOut("published")],
+    callbacks: () => {},
+  });
   expect(run.task("published")).toMatchObject({
     state: "failed",
     attempts: [{ outcome: "timed_out", ended_at: 21_600 }],

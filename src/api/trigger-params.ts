@@ -3,7 +3,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { isStorable } from "../core/clean-text.ts";
-import { failure } from "../core/errors.ts";
+import { failure, isFailure } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 
 const KEPT_VALIDATORS = 200;
@@ -41,11 +41,35 @@ export function createParamsChecker(): ParamsChecker {
       // Defaults are written into what is validated; conf is kept as it was given.
       const params = structuredClone(conf);
       if (validate(params)) return params;
-      const errors = (validate.errors ?? []).map(describeFault);
+      const faults = validate.errors ?? [];
+      // A format says in a word what its pattern spells out.
+      const formats = new Set(
+        faults.flatMap(({ keyword, instancePath }) => (keyword === "format" ? [instancePath] : [])),
+      );
+      const errors = faults
+        .filter(({ keyword, instancePath }) => keyword !== "pattern" || !formats.has(instancePath))
+        .map(describeFault);
       const detail = errors.map((error) => `${error.path}: ${error.message}`).join("; ");
       throw failure("invalid_params", `DAG "${dag.dag_id}" does not take this conf: ${detail}`, { errors });
     },
   };
+}
+
+/**
+ * The payload of an event that a task waits for.
+ * Errors: invalid_request.
+ */
+export function checkPayload(taskId: string, schema: JsonObject, payload: JsonObject): JsonObject {
+  try {
+    // A checker keeps what it compiles by version, and an event's schema is one of several in a version.
+    return createParamsChecker().check({ dag_id: taskId, version_id: 0, params_schema: schema }, payload);
+  } catch (error) {
+    if (!isFailure(error, "invalid_params")) throw error;
+    const errors = error.errors.map(({ path, message }) => ({ path: path.replace(/^conf/, "payload"), message }));
+    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
+    const reason = `the event does not fit the schema of task "${taskId}": ${detail}`;
+    throw failure("invalid_request", reason, { cause: error, errors });
+  }
 }
 
 function compile(schema: JsonObject): ValidateFunction {

@@ -18,16 +18,15 @@ import {
   hitlDetailsQuery,
   hitlPatch,
 } from "../contract/rest-waits.ts";
-import { failure, isFailure } from "../core/errors.ts";
+import { failure } from "../core/errors.ts";
 import { judgeAnswer } from "../core/judge-wait.ts";
-import type { JsonObject } from "../core/json.ts";
 import { readEarlyEvent } from "../store/early-events.ts";
 import { answerWait, type ApprovalRow, listApprovals, readApproval } from "../store/wait-answers.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
 import { isoOf } from "./present-date.ts";
 import { presentInstance } from "./present-run.ts";
 import { requireInstance } from "./require-rows.ts";
-import { createParamsChecker } from "./trigger-params.ts";
+import { checkPayload } from "./trigger-params.ts";
 
 const RUN = "/dags/:dag_id/dagRuns/:dag_run_id";
 const INSTANCE = `${RUN}/taskInstances/:task_id`;
@@ -56,7 +55,7 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
         ({ schema }) => ({
           kind: "end",
           outcome: { kind: "success", reason: "its event was delivered", exit_code: null, error: null },
-          result: schema === null ? payload : checkPayload(params.dag_id, schema, payload),
+          result: schema === null ? payload : checkPayload(params.task_id, schema, payload),
         }),
         clock.now(),
       );
@@ -151,19 +150,6 @@ export function addWaitRoutes(app: ApiServer, { db, rules: { versions }, clock }
       return { hitl_details: page.rows.map(presentApproval), total_entries: page.total };
     },
   );
-}
-
-/** Errors: invalid_request. */
-function checkPayload(dagId: string, schema: JsonObject, payload: JsonObject): JsonObject {
-  try {
-    // A checker keeps what it compiles by version, and an event's schema is one of several in a version.
-    return createParamsChecker().check({ dag_id: dagId, version_id: 0, params_schema: schema }, payload);
-  } catch (error) {
-    if (!isFailure(error, "invalid_params")) throw error;
-    const errors = error.errors.map(({ path, message }) => ({ path: path.replace(/^conf/, "payload"), message }));
-    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join("; ");
-    throw failure("invalid_request", `the event does not fit the task's schema: ${detail}`, { cause: error, errors });
-  }
 }
 
 function presentApproval({ operator, answer, answered_at, ...key }: ApprovalRow): HitlDetailAnswer {

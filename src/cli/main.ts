@@ -168,6 +168,7 @@ interface DagsTestFlags {
   secrets?: string;
   answer: string[];
   event: string[];
+  callbacks: boolean;
   output: string;
 }
 
@@ -182,6 +183,7 @@ dags
   .option("--secrets <file>", "a JSON file with the variables and connections that the tasks declare")
   .option("--answer <task=option...>", "what a person answers to a task that asks", [])
   .option("--event <task=json...>", "the event that a task waits for", [])
+  .option("--no-callbacks", "do not call the callbacks that fall due")
   .option("--output <format>", "text or json", "text")
   .action(async (file: string, options: DagsTestFlags) => {
     const output = readFormat(options.output);
@@ -189,9 +191,9 @@ dags
     const answer = process.stdout.write.bind(process.stdout);
     process.stdout.write = process.stderr.write.bind(process.stderr);
     const { testDag } = await import("./commands/dags-test.ts");
-    const { params, dag: dagId = null, secrets = null, answer: answers, event: events } = options;
+    const { params, dag: dagId = null, secrets = null, answer: answers, event: events, callbacks } = options;
     const code = await testDag(
-      { file, params, dagId, secrets, answers, events, output },
+      { file, params, dagId, secrets, answers, events, callbacks, output },
       (text) => void answer(`${text}\n`),
     );
     // A task that was abandoned at its timeout may still hold the process.

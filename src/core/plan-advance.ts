@@ -153,6 +153,12 @@ export function planGroupEnds(graph: DagGraph, ended: readonly FinishedInstance[
   });
 }
 
+/** Why a run failed, by its leaves; null: it did not. */
+export function explainFailure(leaves: readonly { task_id: string; state: FinishedTaskState }[]): string | null {
+  const failed = leaves.flatMap(({ task_id, state }) => (judgeRun([state]) === "failed" ? [task_id] : []));
+  return failed.length === 0 ? null : `failed because of ${[...new Set(failed)].slice(0, 5).join(", ")}`;
+}
+
 /** The end of a run in which nothing is unfinished: it fails when a leaf failed, whatever happened above it. */
 export function judgeRun(leafStates: readonly FinishedTaskState[]): Extract<RunState, "success" | "failed"> {
   return leafStates.some((state) => state === "failed" || state === "upstream_failed") ? "failed" : "success";

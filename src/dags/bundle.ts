@@ -3,7 +3,7 @@
 // ImportFailure with the place in the author's own source.
 
 import { createHash } from "node:crypto";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { build, type BuildFailure, type BuildResult, formatMessages, type Message } from "esbuild";
 import { describeFault, importFailure, type ImportFailure, type Place } from "./import-fault.ts";
 import { INSTALLATION_NAMESPACE, resolveImports } from "./resolve-imports.ts";
@@ -16,6 +16,8 @@ export interface Bundle {
   sourceMap: string;
   /** Files that the code was made of, relative to the dags folder. */
   inputs: string[];
+  /** Those of them that import the DAG file itself. */
+  importers: string[];
 }
 
 /** Errors: ImportFailure. */
@@ -31,15 +33,18 @@ export async function bundleFile(folder: string, relativePath: string): Promise<
   if (ownWarnings.length > 0) throw await refuse(relativePath, ownWarnings);
   const code = result.outputFiles.find((file) => file.path.endsWith(".cjs"))?.text ?? "";
   const map = result.outputFiles.find((file) => file.path.endsWith(".map"))?.text ?? "";
+  const { inputs } = result.metafile;
+  const entry = relative(root, resolve(root, relativePath));
   return {
     hash: createHash("sha256").update(code).digest("hex"),
     code,
     sourceMap: dropForeignSources(map),
-    inputs: Object.keys(result.metafile.inputs)
+    inputs: Object.keys(inputs)
       // An import attribute is part of the key: "rows.json with { type: 'json' }".
       .map((input) => input.replace(/ with \{.*\}$/, ""))
       .filter((input) => !input.startsWith(`${INSTALLATION_NAMESPACE}:`))
       .toSorted(),
+    importers: Object.keys(inputs).filter((name) => inputs[name]?.imports.some(({ path }) => path === entry)),
   };
 }
 

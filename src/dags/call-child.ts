@@ -6,9 +6,10 @@ import { NO_RETRY, SKIP } from "../sdk/compiled.ts";
 import type { CallAnswer, CallRequest } from "./call-answer.ts";
 import { ANSWER_FD } from "./evaluation-answer.ts";
 import { loadBundle } from "./load-bundle.ts";
-import { sealProcess } from "./seal-process.ts";
+import { isSealedOff, sealProcess } from "./seal-process.ts";
 
 const STDIN_FD = 0;
+const SEALED_OFF = "files and other processes are out of reach of sensors and callbacks; use a task";
 /** The parent kills it at its limit; this is for a parent that cannot. */
 const ORPHAN_GRACE_MS = 5_000;
 
@@ -53,7 +54,8 @@ function main(): void {
     if (!run) return answer({ kind: "missing", message: `the bundle has no ${request.of} "${request.name}"` });
     const runtime = { ...request.runtime, ...request.secrets, signal: limit.signal };
     Promise.resolve((run as (inputs: unknown, runtime: unknown) => unknown)(request.inputs, runtime)).then(
-      (value) => answer({ kind: "returned", value: value ?? null }),
+      // What a callback returns is nobody's: often a response, which is no JSON.
+      (value) => answer({ kind: "returned", value: request.of === "callback" ? null : (value ?? null) }),
       fail,
     );
   } catch (error) {
@@ -65,13 +67,15 @@ function describeThrown(error: unknown): CallAnswer & { kind: "thrown" } {
   const marks = (mark: symbol) => typeof error === "object" && error !== null && Reflect.get(error, mark) === true;
   try {
     const thrown = error instanceof Error ? error : new Error(`threw ${typeof error}: ${String(error)}`);
-    const stack = typeof thrown.stack === "string" ? thrown.stack : "";
+    const found = typeof thrown.stack === "string" ? thrown.stack : "";
     // Whatever the types say, code sets other things than strings here.
-    const { name, message }: { name: unknown; message: unknown } = thrown;
+    const { name, message: own }: { name: unknown; message: unknown } = thrown;
+    const message = isSealedOff(thrown) ? SEALED_OFF : String(own);
+    const stack = isSealedOff(thrown) ? found.replace(String(own), message) : found;
     return {
       kind: "thrown",
       name: String(name),
-      message: String(message),
+      message,
       stack,
       skip: marks(SKIP),
       noRetry: marks(NO_RETRY),

@@ -8,10 +8,12 @@ import { ANSWER_FD, type EvaluationAnswer, type EvaluationMode, type TimetableQu
 import { askTimetable } from "./ask-timetable.ts";
 import { findLastLine } from "./find-last-line.ts";
 import { loadBundle } from "./load-bundle.ts";
-import { sealProcess } from "./seal-process.ts";
+import { isSealedOff, sealProcess } from "./seal-process.ts";
 
 const RUN = "windlassRun";
 const STDIN_FD = 0;
+const SEALED_OFF =
+  "files, the network and other processes are out of reach while a DAG file is read; import data files, and do all else inside a task";
 /** Any: a timetable has an answer to all of them. */
 const SOME_INSTANT = Temporal.Instant.from("2026-01-01T00:00:00Z");
 
@@ -85,7 +87,8 @@ function describeThrown(error: unknown): EvaluationAnswer & { kind: "thrown" } {
     if (!(error instanceof Error))
       return { kind: "thrown", message: `threw ${typeof error}: ${String(error)}`, stack: "" };
     const stack = typeof error.stack === "string" ? error.stack : "";
-    return { kind: "thrown", message: `${error.name}: ${error.message}`, stack };
+    if (!isSealedOff(error)) return { kind: "thrown", message: `${error.name}: ${error.message}`, stack };
+    return { kind: "thrown", message: `${error.name}: ${SEALED_OFF}`, stack: stack.replace(error.message, SEALED_OFF) };
   } catch {
     return { kind: "thrown", message: "threw a value that cannot be described", stack: "" };
   }

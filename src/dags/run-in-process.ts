@@ -2,13 +2,15 @@
 // that the scheduler performs in transactions, so a run ends here as it would there, save for what clusters do to pods.
 
 import { decideAfterAttempt } from "../core/after-attempt.ts";
+import { type CallbackContext, type CallbackEvent, eventOf, runEventOf } from "../core/callback.ts";
 import type { TaskDefinition } from "../core/definition.ts";
 import { indexDag } from "../core/graph.ts";
 import { listResultSources, resolveInputs } from "../core/inputs.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { listDeciders, planDecidedSkips } from "../core/decision.ts";
-import { judgeRun, planGroupEnds, planMoves } from "../core/plan-advance.ts";
+import { isWait } from "../core/operator.ts";
+import { explainFailure, judgeRun, planGroupEnds, planMoves } from "../core/plan-advance.ts";
 import { type FinishedTaskState, isFinishedTaskState, type TaskState } from "../core/states.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledDag, TaskRuntime } from "../sdk/compiled.ts";
@@ -21,6 +23,7 @@ import {
   listMembersToEnd,
   readSources,
 } from "./in-process-instances.ts";
+import { keepTimes } from "./in-process-times.ts";
 
 /** As WINDLASS_INFRASTRUCTURE_RETRIES has it by default. */
 const INFRASTRUCTURE_BUDGET = 3;
@@ -34,6 +37,8 @@ export type AttemptRunner = (
 
 export interface InProcessRun {
   state: "success" | "failed";
+  /** Why it failed. */
+  reason: string | null;
   tasks: InProcessTask[];
 }
 
@@ -44,6 +49,7 @@ export interface InProcessTask {
   rendered_map_index?: string;
   state: FinishedTaskState;
   try_number: number;
+  /** Why it ended so, with the stack of what its last attempt threw. */
   error: string | null;
 }
 
@@ -51,12 +57,18 @@ export interface InProcessChange extends Omit<InProcessTask, "state" | "error"> 
   state: TaskState;
 }
 
+export interface InProcessHooks {
+  onChange?: (task: InProcessChange) => void;
+  /** Of each callback that is declared, when it falls due. */
+  onCallback?: (context: CallbackContext) => void;
+}
+
 export async function runInProcess(
   dag: Pick<CompiledDag, "definition">,
   params: JsonObject,
   runAttempt: AttemptRunner,
   clock: Clock,
-  onChange: (task: InProcessChange) => void = () => {},
+  { onChange = () => {}, onCallback = () => {} }: InProcessHooks = {},
 ): Promise<InProcessRun> {
   const { definition } = dag;
   const graph = indexDag(definition);
@@ -73,6 +85,15 @@ export async function runInProcess(
   const instances = createInstances(graph);
   const over = Promise.withResolvers<void>();
   let underWay = 0;
+  let runEnd = null as Pick<InProcessRun, "state" | "reason"> | null;
+
+  const tell = (event: CallbackEvent, reason: string | null, instance: Instance | null = null): void => {
+    const declared = instance ? graph.tasks.get(instance.task_id)?.callbacks : graph.run_callbacks;
+    if (!declared?.includes(event)) return;
+    const { task_id = null, map_index = null, try_number = null, state = null } = instance ?? {};
+    const task = { task_id, map_index, try_number, state };
+    onCallback({ ...run, ...task, event, reason, run_state: runEnd?.state ?? "running", params });
+  };
 
   const change = (instance: Instance, state: TaskState, error: string | null = null): void => {
     instance.state = state;
@@ -92,15 +113,21 @@ export async function runInProcess(
       const { task_id, map_index, try_number } = instance;
       const identity = { task_id, map_index, try_number, max_tries: task.retries + 1 };
       const { outcome, result } = await runAttempt(task, inputs, { ...run, ...identity, params });
+      if (runEnd) return;
       const budget = { try_number, max_tries: task.retries + 1, infrastructure_failures: failures };
       const seed = `${run.run_id} ${task_id} ${map_index}`;
       const after = decideAfterAttempt(outcome, task, budget, INFRASTRUCTURE_BUDGET, 0, seed);
       sameTry = after.infrastructure_failures > failures;
       failures = after.infrastructure_failures;
       if (after.state === "success") instance.result = result;
-      change(instance, after.state, after.state === "success" ? null : outcome.reason);
+      change(instance, after.state, joinStack(after.reason, outcome.error?.stack ?? null));
+      const event = eventOf(after.state, sameTry);
+      // Of what succeeds, only waits have something to say.
+      const said = isWait(task.operator) ? outcome.reason : null;
+      if (event !== null) tell(event, after.reason ?? said, instance);
       if (after.retry_in === null) break;
       await clock.sleep(after.retry_in * 1000);
+      if (runEnd) return;
     }
     settle(growCounters(instances, graph, finishedOf([instance])));
   };
@@ -161,6 +188,23 @@ export async function runInProcess(
     }
   };
 
+  const endRun = (state: InProcessRun["state"], reason: string | null) => {
+    runEnd = { state, reason };
+    endTimes();
+    tell(runEventOf(state), reason);
+    return runEnd;
+  };
+
+  const timeOut = (seconds: number): void => {
+    for (const instance of listInstances(instances)) {
+      if (!isFinishedTaskState(instance.state))
+        change(instance, "skipped", "skipped because its run took longer than its timeout");
+    }
+    endRun("failed", `failed because it took longer than its run timeout of ${seconds} s`);
+    over.resolve();
+  };
+  const endTimes = keepTimes(definition, clock, { onMissed: (reason) => tell("deadline", reason), onTimeout: timeOut });
+
   settle(
     listInstances(instances).filter(
       ({ task_id, upstream }) => upstream.total === 0 || graph.tasks.get(task_id)?.trigger_rule === "always",
@@ -173,8 +217,16 @@ export async function runInProcess(
     if (!isFinishedTaskState(state)) throw new Error(`task ${task_id} was left in state ${state ?? "none"}`);
     return { ...placeOf(instance), state, error };
   });
-  const leaves = new Set(graph.leaves);
-  return { state: judgeRun(tasks.filter((task) => leaves.has(task.task_id)).map((task) => task.state)), tasks };
+  const isLeaf = new Set(graph.leaves);
+  const leaves = tasks.filter(({ task_id }) => isLeaf.has(task_id));
+  const end = runEnd ?? endRun(judgeRun(leaves.map(({ state }) => state)), explainFailure(leaves));
+  return { ...end, tasks };
+}
+
+/** The stack where it says all that the reason does. */
+function joinStack(reason: string | null, stack: string | null): string | null {
+  if (reason === null || stack === null) return reason;
+  return stack.startsWith(reason) ? stack : `${reason}\n${stack}`;
 }
 
 function placeOf({ task_id, map_index, label, try_number }: Instance) {

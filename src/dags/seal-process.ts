@@ -42,6 +42,11 @@ export function sealProcess(): void {
   syncBuiltinESMExports();
 }
 
+/** Node's own message advises on a flag that an author does not have. */
+export function isSealedOff(error: object): boolean {
+  return "code" in error && error.code === "ERR_ACCESS_DENIED";
+}
+
 function close(owner: object, ownerName: string, name: string): void {
   const refuse = () => {
     throw new Error(`${ownerName}.${name}() is not available while a DAG file is read; call it inside a task`);

@@ -9,6 +9,8 @@ const soon = setImmediate;
 export interface VirtualClock extends Clock {
   /** Time stands still until the work is done. */
   hold<T>(work: Promise<T>): Promise<T>;
+  /** Whoever sleeps, and goes to sleep later, is never woken. */
+  stop(): void;
 }
 
 interface Sleeper {
@@ -22,10 +24,11 @@ export function createVirtualClock(start: Date): VirtualClock {
   let now = began;
   let held = 0;
   let planned = false;
+  let stopped = false;
 
   const moveOn = (): void => {
     planned = false;
-    if (held > 0 || sleepers.size === 0) return;
+    if (stopped || held > 0 || sleepers.size === 0) return;
     now = Math.max(now, Math.min(...[...sleepers].map(({ wakesAt }) => wakesAt)));
     for (const sleeper of sleepers) if (sleeper.wakesAt <= now) sleeper.wake();
     plan();
@@ -63,6 +66,9 @@ export function createVirtualClock(start: Date): VirtualClock {
         held -= 1;
         plan();
       }
+    },
+    stop: () => {
+      stopped = true;
     },
   };
 }

@@ -74,6 +74,8 @@ async function describeProject(folder: string, files: readonly string[]): Promis
       typeRoots: [...listUpwards(folder), INSTALLATION].map((place) => join(place, "node_modules", "@types")),
       noEmit: true,
       noUnusedLocals: true,
+      // One of them would make the compiler refuse all; what is in them is unchecked unless the author wants it.
+      allowJs: true,
     },
     files: files.map((file) => resolve(folder, file)),
     include: [`${root}/**/*.d.ts`],

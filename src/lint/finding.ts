@@ -2,10 +2,11 @@
 
 export const FINDINGS = {
   import_error: "the file does not become DAGs",
-  no_dag: "a file that was named exports no DAG",
+  no_dag: "a file that was named exports no DAG, or no file of a folder that was named",
   duplicate_dag: "two files define the same DAG: one of them is shadowed",
   unstable_definition:
     "the definition depends on the clock or on chance, so every read of the file makes a new version",
+  import_cycle: "a file imports the DAG file that imports it: what it reads of the DAG file at once is undefined",
   unused_task: "a task that is in no DAG",
   catchup_without_start: "catchup without a start has nothing to begin from",
   catchup_without_schedule: "catchup without a schedule does nothing",

@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../lifecycle/clock.ts";
 import { FINDINGS } from "./finding.ts";
@@ -12,7 +12,10 @@ async function lint(files: { [name: string]: string }, types = false) {
   const folder = await mkdtemp(join(tmpdir(), "windlass-lint-test-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await symlink(join(PROJECT, "node_modules"), join(folder, "node_modules"));
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
   const { findings } = await lintFiles([folder], { types }, systemClock);
   return findings.map(({ file, line, column, code }) => `${file}:${line}:${column} ${code}`);
 }
@@ -99,6 +102,37 @@ const one = task("one", () => 1);
 export default dag("tidy", {}, () => void one());
 `;
   expect(await lint({ "tidy.ts": text }, true)).toEqual([]);
+});
+
+test("a JavaScript file does not keep the types of others from being checked", async () => {
+  const wrong = write("one({ n: 'x' });");
+  expect(await lint({ "sample.ts": wrong, "plain.js": `export const windlass = 1;` }, true)).toEqual([
+    "sample.ts:4:9 TS2322",
+  ]);
+});
+
+test("a file that imports the DAG file back", async () => {
+  const sales = `import { dag } from "windlass";
+import { load } from "./lib/tasks.ts";
+export const prefix = "sales";
+export default dag(prefix, {}, () => void load());
+`;
+  const tasks = `import { task } from "windlass";
+import { prefix } from "../sales.ts";
+export const load = task(\`\${prefix}_load\`, () => 1);
+`;
+  expect(await lint({ "sales.ts": sales, "lib/tasks.ts": tasks })).toEqual([
+    // Read first, it finds the DAG file without its tasks.
+    "lib/tasks.ts:null:null import_error",
+    "sales.ts:2:22 import_cycle",
+  ]);
+  const typesOnly = tasks.replace("import { prefix }", "import type { prefix }").replace("${prefix}", "sales");
+  expect(await lint({ "sales.ts": sales, "lib/tasks.ts": typesOnly })).toEqual([]);
+});
+
+test("a folder that is named must have a DAG", async () => {
+  expect(await lint({})).toEqual([expect.stringMatching(/^windlass-lint-test-\w+:null:null no_dag$/)]);
+  expect(await lint({ "lib.ts": "export const x = 1;" })).toEqual([expect.stringContaining("no_dag")]);
 });
 
 test("a file that is named must have a DAG, and be there", async () => {

@@ -2,7 +2,7 @@
 // what is valid and still a mistake, and has the compiler check the types.
 
 import { stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { failure } from "../core/errors.ts";
 import { findQuoted } from "../dags/find-quoted.ts";
 import { processFile } from "../dags/process-file.ts";
@@ -30,16 +30,20 @@ interface Target {
   folder: string;
   /** Relative to the folder. */
   file: string;
-  /** A neighbour module found in a folder may have no DAG; a file that was named must. */
-  named: boolean;
 }
 
 /** @param paths files and folders. Errors: invalid_request */
 export async function lintFiles(paths: readonly string[], options: LintOptions, clock: Clock): Promise<LintResult> {
-  const targets = (await Promise.all(paths.map(findTargets))).flat();
   const read: (Target & ReadFile)[] = [];
-  // One after the other: each takes a process of its own, or three.
-  for (const target of targets) read.push({ ...target, ...(await lintFile(target, clock)) });
+  const empty: Finding[] = [];
+  for (const path of paths) {
+    const own: (Target & ReadFile)[] = [];
+    // One after the other: each takes a process of its own, or three.
+    for (const target of await findTargets(path)) own.push({ ...target, ...(await lintFile(target, clock)) });
+    if (own.every(({ findings, dags }) => findings.length + dags.length === 0))
+      empty.push(findNoDag(basename(resolve(path))));
+    read.push(...own);
+  }
   const dags = read.flatMap(({ dags: own }) => own);
   // One file that does not parse would hide the errors of all others from the compiler's answer.
   const folders = options.types
@@ -56,8 +60,8 @@ export async function lintFiles(paths: readonly string[], options: LintOptions, 
       ),
     ),
   );
-  const findings = [...read.flatMap((each) => each.findings), ...types.flat(), ...findDuplicates(dags)];
-  return { files: targets.length, dags: dags.map(({ dag_id }) => dag_id), findings: sortFindings(findings) };
+  const findings = [...empty, ...read.flatMap((each) => each.findings), ...types.flat(), ...findDuplicates(dags)];
+  return { files: read.length, dags: dags.map(({ dag_id }) => dag_id), findings: sortFindings(findings) };
 }
 
 async function findTargets(path: string): Promise<Target[]> {
@@ -65,9 +69,9 @@ async function findTargets(path: string): Promise<Target[]> {
   const stats = await stat(whole).catch((error: unknown) => {
     throw failure("invalid_request", `there is no file or folder ${whole} to read`, { cause: error });
   });
-  if (!stats.isDirectory()) return [{ folder: dirname(whole), file: basename(whole), named: true }];
+  if (!stats.isDirectory()) return [{ folder: dirname(whole), file: basename(whole) }];
   const { dagFiles } = await scanFolder(whole);
-  return [...dagFiles].toSorted().map((file) => ({ folder: whole, file, named: false }));
+  return [...dagFiles].toSorted().map((file) => ({ folder: whole, file }));
 }
 
 interface ReadFile {
@@ -76,14 +80,12 @@ interface ReadFile {
   dags: { dag_id: string; file: string; line: number | null; column: number | null }[];
 }
 
-async function lintFile({ folder, file, named }: Target, clock: Clock): Promise<ReadFile> {
+async function lintFile({ folder, file }: Target, clock: Clock): Promise<ReadFile> {
   const processed = await processFile(folder, file, DEFAULT_LIMITS, clock);
   switch (processed.kind) {
-    case "none": {
-      const message = "the file exports no DAG; write `export default dag(...)`";
-      const findings = named ? [{ file, line: null, column: null, code: "no_dag" as const, message }] : [];
-      return { parsed: true, findings, dags: [] };
-    }
+    case "none":
+      // A neighbour module; whether it should have been more is seen from what was named.
+      return { parsed: true, findings: [], dags: [] };
     case "fault": {
       const { line, column, message } = processed.fault;
       const parsed = processed.inputs !== null;
@@ -104,9 +106,18 @@ async function lintFile({ folder, file, named }: Target, clock: Clock): Promise<
         const message = `DAG "${dag_id}" depends on the time or on chance when it is evaluated; use the clock and Math.random only inside a task, or use run.logical_date`;
         findings.push({ file, ...place, code: "unstable_definition", message });
       }
+      for (const importer of bundle.importers) {
+        const message = `${importer} imports this file, which imports ${importer}: what it reads here at once is undefined; move that to a third file`;
+        findings.push({ ...placeOf([`./${relative(dirname(file), importer)}`]), code: "import_cycle", message });
+      }
       return { parsed: true, findings, dags: definitions.map(({ dag_id }) => ({ dag_id, ...placeOf([dag_id]) })) };
     }
   }
+}
+
+function findNoDag(file: string): Finding {
+  const message = "there is no DAG here; write `export default dag(...)`";
+  return { file, line: null, column: null, code: "no_dag", message };
 }
 
 function findDuplicates(dags: ReadFile["dags"]): Finding[] {

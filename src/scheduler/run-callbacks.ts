@@ -1,7 +1,7 @@
 // Calls author functions about what happened to tasks and runs, each in a sealed child with the network and what it declares.
 // They are told of a thing that is over: how a call ends is kept beside it, and changes nothing of it.
 
-import { callbackKey } from "../core/callback.ts";
+import { CALL_SECONDS, type CallbackContext, callbackKey } from "../core/callback.ts";
 import { isFailure } from "../core/errors.ts";
 import {
   type CallbackEnd,
@@ -15,7 +15,6 @@ import type { SchedulerContext } from "./activity.ts";
 import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
-const CALL_LIMIT_MS = 60_000;
 /** Longer than a call with its start and end. */
 const LEASE_MS = 120_000;
 const MOST_AT_ONCE = 8;
@@ -45,7 +44,7 @@ async function call(
   const { bundle_hash, graph } = await context.rules.versions.loadVersion(context.db, callback.version_id);
   const secrets = task_id === null ? graph.run_callback_secrets : graph.tasks.get(task_id)?.callback_secrets;
   const task = { task_id, map_index, try_number, state };
-  const inputs = { ...runFacts(callback), ...task, event, reason, run_state, params };
+  const inputs: CallbackContext = { ...runFacts(callback), ...task, event, reason, run_state, params };
   const name = callbackKey(task_id, event);
   const request = {
     dag_id: callback.dag_id,
@@ -53,7 +52,7 @@ async function call(
     name,
     inputs,
     runtime: {},
-    timeMs: CALL_LIMIT_MS,
+    timeMs: CALL_SECONDS * 1000,
   };
   try {
     const ended = await callAuthor(context, bundle_hash, secrets?.[event] ?? {}, request, signal);

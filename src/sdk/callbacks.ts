@@ -1,32 +1,11 @@
 // Functions that are called when something has happened to a task or a run. They run beside the scheduler, in a process that
 // has the network and what they declare to read, at least once, and change nothing of what they are told.
 
-import type { CallbackEvent, CallbackSecrets, Deadline } from "../core/callback.ts";
-import type { Json } from "../core/json.ts";
+import type { CallbackContext, CallbackEvent, CallbackSecrets, Deadline } from "../core/callback.ts";
 import { atAuthorsLine, authorError, describeValue } from "./author-error.ts";
 import { type Duration, toSeconds } from "./duration.ts";
 import { compileSecrets, SECRET_OPTIONS, type SecretOptions, type TaskSecrets } from "./task-secrets.ts";
 import { refuseUnknownOptions } from "./task-settings.ts";
-
-/** What has happened, and to what. Dates are ISO 8601 in UTC. */
-export interface CallbackContext {
-  event: CallbackEvent;
-  /** One sentence. */
-  reason: string | null;
-  dag_id: string;
-  run_id: string;
-  run_type: string;
-  run_state: string;
-  logical_date: string | null;
-  data_interval_start: string | null;
-  data_interval_end: string | null;
-  run_after: string;
-  params: { [name: string]: Json };
-  /** null: it is about the run. */
-  task_id: string | null;
-  map_index: number | null;
-  try_number: number | null;
-}
 
 export interface CallbackRuntime<V extends string = never, C extends string = never> extends TaskSecrets<V, C> {
   /** Aborted when the time for the call is over. */

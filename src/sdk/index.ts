@@ -4,6 +4,7 @@
 // never trusted: definitions are validated again by whoever reads them.
 
 export type { ConsumedEvent } from "../core/asset-events.ts";
+export type { CallbackContext } from "../core/callback.ts";
 export type { Artifact } from "../core/artifact.ts";
 export { allOf, anyOf, type Asset, asset, type AssetExpression, type AssetOptions } from "./asset.ts";
 export type { OutletOptions, TaskAssets } from "./asset-runtime.ts";
@@ -14,7 +15,6 @@ export { branch, type BranchNode, type BranchTask, shortCircuit, type ShortCircu
 export {
   type Callback,
   callback,
-  type CallbackContext,
   type CallbackFunction,
   type CallbackRuntime,
   type DeadlineOptions,

@@ -1,7 +1,15 @@
 // Callbacks as rows: written in the transaction of what they tell, called later by whichever scheduler comes first, each
 // under a lease. They are called at least once: a scheduler that dies in a call leaves it to another.
 
-import { callAgainIn, type CallbackEvent, type CallbackState, type Deadline } from "../core/callback.ts";
+import {
+  type CallbackEvent,
+  callAgainIn,
+  type CallbackState,
+  type Deadline,
+  deadlineAt,
+  runEventOf,
+  sayMissed,
+} from "../core/callback.ts";
 import { cleanText } from "../core/clean-text.ts";
 import type { DagDefinition } from "../core/definition.ts";
 import type { DagGraph } from "../core/graph.ts";
@@ -66,7 +74,7 @@ export async function followRunEnd(
       where run_id = $1 and event = 'deadline' and state = 'pending' and due_at > $2`,
     values: [runId, now],
   });
-  const event: CallbackEvent = state === "success" ? "success" : "failure";
+  const event = runEventOf(state);
   if (!graph.run_callbacks.includes(event)) return;
   await tx.query({
     name: "enqueue_run_callback",
@@ -87,23 +95,21 @@ async function wakeWaiters(tx: Queryable, runId: number, now: Date): Promise<voi
   if (rowCount > 0) await notifyWork(tx, "defer");
 }
 
-/** In the transaction in which a run is queued or starts. @param at the times known by then that a deadline may count from */
+/** In the transaction in which a run is queued or starts; `moments` are those of them that its deadline may count from. */
 export async function setRunDeadline(
   tx: Queryable,
   runId: number,
   { deadline }: Pick<DagDefinition, "deadline">,
-  at: Partial<Record<Deadline["from"], Date>>,
+  moments: Partial<Record<Deadline["from"], Date>>,
   now: Date,
 ): Promise<void> {
-  if (!deadline) return;
-  const began = at[deadline.from];
-  if (!began) return;
-  const due = new Date(began.getTime() + deadline.after * 1000);
+  const due = deadlineAt(deadline, moments);
+  if (!deadline || due === null) return;
   await tx.query({
     name: "set_deadline_callback",
     text: `insert into callback (run_id, event, state, reason, tries, due_at, created_at)
       values ($1, 'deadline', 'pending', $2, 0, $3, $4)`,
-    values: [runId, `the run did not end within ${deadline.after} s of ${deadline.from}`, due, now],
+    values: [runId, sayMissed(deadline), due, now],
   });
   await notifyWork(tx, "callbacks");
 }

@@ -1,7 +1,13 @@
 // Moves runs on: starts queued ones, counts finished instances into their downstream, schedules what has become ready, ends
 // runs with nothing left. Each run is advanced in one transaction under its row's lock, by plans that core/ makes.
 
-import { judgeRun, type FinishedInstance, planGroupEnds, type WaitingInstance } from "../core/plan-advance.ts";
+import {
+  explainFailure,
+  judgeRun,
+  type FinishedInstance,
+  planGroupEnds,
+  type WaitingInstance,
+} from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
@@ -224,14 +230,10 @@ async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date):
     values: [runId, graph.leaves],
   });
   const state = judgeRun(rows.map((row) => row.state));
-  const failed = rows
-    .filter((row) => row.state === "failed" || row.state === "upstream_failed")
-    .map((row) => row.task_id);
-  const reason = failed.length === 0 ? null : `failed because of ${failed.slice(0, 5).join(", ")}`;
   await tx.query({
     name: "end_run",
     text: "update dag_run set state = $2, end_date = $3, reason = $4 where id = $1",
-    values: [runId, state, now, reason],
+    values: [runId, state, now, explainFailure(rows)],
   });
   if (state === "failed") await pauseAfterFailures(tx, [runId]);
   await followRunEnd(tx, runId, graph, state, now);

@@ -8,7 +8,7 @@ import type { VirtualClock } from "../lifecycle/virtual-clock.ts";
 import type { CompiledDag, CompiledFunction } from "../sdk/compiled.ts";
 import { findTaskFunction } from "../worker/task-function.ts";
 import { callTask, type CallSurroundings, type Ended } from "./call-task.ts";
-import { type Outside, runWait } from "./run-wait.ts";
+import { type Looked, type Outside, runWait } from "./run-wait.ts";
 
 export interface AttemptWorld extends CallSurroundings {
   dag: CompiledDag;
@@ -34,6 +34,12 @@ type Attempt = [...Parameters<AttemptRunner>, options?: AttemptOptions];
 
 export function createAttemptRunner(world: AttemptWorld): (...attempt: Attempt) => Promise<Ended> {
   const { dag, clock } = world;
+  const waits = new Map<string, Looked>();
+  const findLooked = (key: string): Looked => {
+    const looked = waits.get(key) ?? { began_at: clock.now(), looks: 0 };
+    waits.set(key, looked);
+    return looked;
+  };
   return async (task, inputs, runtime, { replaced, inVain = false } = {}) => {
     const { task_id, operator, container } = task;
     if (replaced) return clock.hold(callTask(task, replaced, inputs, runtime, world));
@@ -51,8 +57,9 @@ export function createAttemptRunner(world: AttemptWorld): (...attempt: Attempt) 
         : { kind: "failed" as const, outcome };
     };
     const note = (text: string) => world.note(task_id, text);
+    const looked = findLooked(`${task_id} ${runtime.map_index}`);
     const pausing = operator.type === "sensor" ? slowDown(clock, world.longestPauseMs) : clock;
-    return runWait({ task_id, operator, inputs, poke, inVain, note }, world.outside, pausing);
+    return runWait({ task_id, operator, inputs, poke, inVain, looked, note }, world.outside, pausing);
   };
 }
 

@@ -1,5 +1,6 @@
 // One call of a task's own function, as its worker would make it: what it returns must be JSON, what it throws is its end.
 
+import { determineOutcome } from "../api/finish-outcome.ts";
 import { type ConsumedEvent, type EmittedEvent, planAssetEvents } from "../core/asset-events.ts";
 import type { TaskDefinition } from "../core/definition.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -7,10 +8,11 @@ import { findLackingSecret, pickDeclared } from "../core/lacking-secret.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { AttemptRunner } from "../dags/run-in-process.ts";
 import type { Artifacts } from "../sdk/artifacts.ts";
-import { type CompiledFunction, NO_RETRY, SKIP } from "../sdk/compiled.ts";
+import type { CompiledFunction } from "../sdk/compiled.ts";
 import type { TaskSecrets } from "../sdk/task-secrets.ts";
 import { createAssetEmitter } from "../worker/asset-emitter.ts";
 import { encodeResult } from "../worker/encode-result.ts";
+import { judgeThrown, reportFault, reportTimeout } from "../worker/judge-end.ts";
 
 export interface Ended extends Awaited<ReturnType<AttemptRunner>> {
   /** Of a success: those of the task's outlets. */
@@ -24,8 +26,8 @@ export interface CallSurroundings {
   artifacts: Artifacts;
   /** What started the run. */
   assetEvents: readonly ConsumedEvent[];
-  /** An error's stack in terms of the author's files. */
-  mapStack: (stack: string) => string;
+  /** An error's stack in terms of the author's files; null: they are not in it. */
+  mapStack: (stack: string) => string | null;
 }
 
 export async function callTask(
@@ -37,8 +39,8 @@ export async function callTask(
 ): Promise<Ended> {
   const lacking = findLackingSecret(task, secrets);
   if (lacking !== null) {
-    const reason = `${lacking}; here, ${secretsHint}`;
-    return { outcome: { kind: "task_failed", reason, exit_code: null, error: null, retryable: false }, result: null };
+    const report = reportFault("MissingSecret", `${lacking}; here, ${secretsHint}`);
+    return { outcome: determineOutcome(report, null), result: null };
   }
   const timeout = task.execution_timeout;
   const signal = timeout === null ? new AbortController().signal : AbortSignal.timeout(timeout * 1000);
@@ -61,20 +63,14 @@ export async function callTask(
 }
 
 export function describeTimeout(seconds: number): Outcome {
-  const reason = `it ran longer than its execution timeout of ${seconds} s`;
-  return { kind: "timed_out", reason, exit_code: null, error: null };
+  return determineOutcome(reportTimeout(seconds, null), null);
 }
 
 /** What a thrown error makes of an attempt. */
-export function describeError(error: unknown, mapStack: (stack: string) => string): Outcome {
-  const thrown = error instanceof Error ? error : new Error(String(error));
-  if (SKIP in thrown) return { kind: "skipped", reason: thrown.message, exit_code: null, error: null };
-  const stack = thrown.stack === undefined ? null : mapStack(thrown.stack);
-  return {
-    kind: "task_failed",
-    reason: stack ?? thrown.message,
-    exit_code: null,
-    error: { name: thrown.name, message: thrown.message, stack },
-    retryable: !(NO_RETRY in thrown),
-  };
+export function describeError(error: unknown, mapStack: CallSurroundings["mapStack"]): Outcome {
+  const report = judgeThrown(error, null);
+  // Nothing from outside has ended it.
+  if (!report) throw new Error("an error was not judged", { cause: error });
+  const stack = report.state === "failed" ? report.error.stack : null;
+  return determineOutcome(report, stack === null ? null : mapStack(stack));
 }

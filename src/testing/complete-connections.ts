@@ -12,6 +12,11 @@ const NO_CONNECTION: Connection = {
   extra: {},
 };
 
+/** What is no object is left as it is, for whoever checks it. */
+export function completeConnection(given: unknown): unknown {
+  return typeof given === "object" && given !== null ? { ...NO_CONNECTION, ...given } : given;
+}
+
 export function completeConnections(given: { readonly [id: string]: Partial<Connection> }): {
   [id: string]: Connection;
 } {

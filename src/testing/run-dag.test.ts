@@ -18,7 +18,7 @@ import {
   waitFor,
   waitForEvent,
 } from "windlass";
-import { evict, fail, runDag, stub, takes, timeOut } from "windlass/testing";
+import { callCallback, evict, fail, runDag, type RunDagOptions, stub, takes, timeOut } from "windlass/testing";
 import * as z from "zod";
 
 const extract = task("extract", { retries: 2, retryDelay: "5m" }, async ({ day }: { day: string }) => ({
@@ -78,6 +78,25 @@ test("failures spend retries, their delays pass on the clock, and the last one s
   expect(broken.task("report").inputs).toEqual({ rows: null });
 });
 
+test("ends are told as a worker's are: one sentence, the error's name, and why there was no retry", async () => {
+  const brittle = task(
+    "brittle",
+    { retries: 2, noRetryOn: ["RangeError"], executionTimeout: 1, onFailure: () => {} },
+    () => {
+      throw new RangeError("one\ntwo", { cause: new Error("below") });
+    },
+  );
+  const brittles = dag("brittles", {}, () => void brittle());
+  const run = await runDag(brittles);
+  const reason = "RangeError: one (not tried again: noRetryOn names RangeError)";
+  expect(run.callbacks).toMatchObject([{ reason, error: null }]);
+  expect(run.task(brittle).attempts).toMatchObject([{ reason: "RangeError: one" }]);
+  expect(run.task(brittle).error).toContain(`${reason}\nRangeError: one\ntwo\n    at`);
+  expect(run.task(brittle).error).toContain("Caused by: Error: below");
+  const odd = await runDag(brittles, { with: [stub(brittle, () => Promise.reject("text"))] });
+  expect(odd.task(brittle).attempts[0]?.reason).toBe("NotAnError: text");
+});
+
 test("an error that wants no retry gets none, and a skip is one", async () => {
   const final = await runDag(sales, { with: [fail(extract, 1, { error: failWithoutRetry("gone") })] });
   expect(final.task(extract)).toMatchObject({ state: "failed", try_number: 1 });
@@ -115,6 +134,12 @@ test("what is wrong in the test itself is an error that says what to do", async 
   );
   await expect(runDag(sales, { with: [timeOut("extract")] })).rejects.toThrow("it has no executionTimeout");
   await expect(runDag(sales, { at: "yesterday" })).rejects.toThrow('at is "yesterday"');
+  // Whose midnight?
+  await expect(runDag(sales, { at: "2026-01-01T00:00:00" })).rejects.toThrow('at is "2026-01-01T00:00:00"');
+  await expect(runDag(sales, { params: { day: 3n as never } })).rejects.toThrow("params cannot travel as JSON");
+  const { gone } = {} as { gone: typeof sales };
+  await expect(runDag(gone)).rejects.toThrow("runDag was given undefined in the place of a DAG");
+  await expect(callCallback(extract as never, "failure")).rejects.toThrow("callCallback was given");
   expect(() => fail("load", 0)).toThrow("attempts are counted from 1 on");
   const run = await runDag(sales);
   expect(() => run.task("lod")).toThrow('the run has no task "lod", but extract, load, report');
@@ -219,9 +244,49 @@ test("waits pass on the clock, and what comes from outside is given", async () =
     ask: "skipped",
     show: "skipped",
   });
-  expect((await runDag(waiting, { ...outside, events: { order: { number: 1 } } })).task("order").error).toContain(
-    "conf.id: is missing",
-  );
+});
+
+test("a sensor's timeout counts across its tries, as do its looks", async () => {
+  let pokes = 0;
+  const flaky = sensor("flaky", { every: "10m", timeout: "1h", retries: 9, retryDelay: "10m" }, () => {
+    pokes += 1;
+    if (pokes % 2 === 0) throw new Error("gone");
+    return false;
+  });
+  const run = await runDag(dag("d", {}, () => void flaky()));
+  expect(run.task(flaky)).toMatchObject({ state: "failed", try_number: 4 });
+  expect(run.seconds).toBe(3_600);
+});
+
+test("a run's timeout ends what is under way, and nothing goes on", async () => {
+  const called: string[] = [];
+  const first = task("first", () => void called.push("first"));
+  const slow = task("slow", () => void called.push("slow"));
+  const last = task("last", () => void called.push("last"));
+  const short = dag("short", { runTimeout: "1h" }, () => {
+    const middle = slow();
+    first().before(middle);
+    middle.before(last());
+  });
+  const run = await runDag(short, { with: [takes(first, "20m"), takes(slow, "41m")] });
+  expect(run).toMatchObject({
+    state: "failed",
+    reason: "failed because it took longer than its run timeout of 3600 s",
+    seconds: 3_600,
+    states: { first: "success", slow: "skipped", last: "skipped" },
+  });
+  expect(run.task(slow).attempts).toEqual([
+    {
+      try_number: 1,
+      outcome: "cancelled",
+      reason: "skipped because its run took longer than its timeout",
+      started_at: 1_200,
+      ended_at: 3_600,
+    },
+  ]);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(called).toEqual(["first"]);
+  expect((await runDag(short, { with: [takes(slow, "59m")] })).state).toBe("success");
 });
 
 test("nobody waits for ever in a test", async () => {
@@ -229,9 +294,22 @@ test("nobody waits for ever in a test", async () => {
     'give runDag answers: { "ask": … }',
   );
   await expect(runDag(waiting, { answers: { ask: "ship" } })).rejects.toThrow('give runDag events: { "order": … }');
-  await expect(runDag(waiting, { answers: { show: "ship" } })).rejects.toThrow(
-    'answers names "show"; tasks that wait for such a thing: ask',
-  );
+});
+
+test("what cannot come from outside is the test's mistake", async () => {
+  const refusals: [RunDagOptions, string][] = [
+    [{ answers: { show: "ship" } }, 'an answer is given for "show"; tasks that wait for one: ask'],
+    [{ answers: { ask: "sink" } }, 'nobody can answer "sink" to task "ask": choose one of ship, hold'],
+    [{ events: { order: { number: 1 } } }, 'does not fit the schema of task "order": payload.id: is missing'],
+    [{ events: { order: "a1" } }, 'the event of task "order" is "a1"; give an object'],
+    [{ assetEvents: [{ asset: "order" }] }, 'assetEvents names "order"; assets that DAG "waiting" waits for: none'],
+  ];
+  for (const [options, message] of refusals) {
+    await expect(runDag(waiting, options)).rejects.toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining(message),
+    });
+  }
 });
 
 test("branches, short circuits and commands", async () => {

@@ -5,22 +5,26 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createParamsChecker } from "../api/trigger-params.ts";
-import type { ConsumedEvent, EmittedEvent } from "../core/asset-events.ts";
+import type { ConsumedEvent } from "../core/asset-events.ts";
+import { instant } from "../contract/rest.ts";
 import type { Connection } from "../core/connection.ts";
+import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
-import { type AttemptRunner, runInProcess } from "../dags/run-in-process.ts";
-import { createVirtualClock, type VirtualClock } from "../lifecycle/virtual-clock.ts";
-import { COMPILED_DAG, type CompiledDag } from "../sdk/compiled.ts";
+import type { Json } from "../core/json.ts";
+import { createVirtualClock } from "../lifecycle/virtual-clock.ts";
 import type { Dag } from "../sdk/dag.ts";
 import { createArtifacts } from "../worker/artifacts.ts";
 import { createFolderArtifacts } from "../worker/folder-artifacts.ts";
-import { arrangeAttempts, type ArrangedRunner, checkArrangements } from "./arrange-attempts.ts";
+import { arrangeAttempts, checkArrangements } from "./arrange-attempts.ts";
 import type { Arrangement } from "./arrangements.ts";
 import { createAttemptRunner } from "./attempt-runner.ts";
+import { checkAssetEvents, checkOutside, readJson } from "./check-outside.ts";
 import { completeConnections } from "./complete-connections.ts";
+import { readDag } from "./read-dag.ts";
+import { recordAttempts } from "./record-attempts.ts";
 import type { Outside } from "./run-wait.ts";
-import { presentRun, type TestedAttempt, type TestedRun } from "./tested-run.ts";
+import { type CallbackReplacement, type CallbackWorld, runWithCallbacks } from "./run-with-callbacks.ts";
+import { presentRun, type TestedRun } from "./tested-run.ts";
 
 export {
   type Arrangement,
@@ -35,6 +39,7 @@ export {
 } from "./arrangements.ts";
 export { callCallback, type CallCallbackOptions } from "./call-callback.ts";
 export { loadDagFile } from "./load-dag-file.ts";
+export type { CallbackReplacement, TestedCallback } from "./run-with-callbacks.ts";
 export type { TestedAttempt, TestedRun, TestedTask } from "./tested-run.ts";
 
 export interface RunDagOptions<Params extends object = object> {
@@ -53,6 +58,8 @@ export interface RunDagOptions<Params extends object = object> {
   assetEvents?: readonly (Pick<ConsumedEvent, "asset"> & Partial<ConsumedEvent>)[];
   /** The environment of commands; empty unless given. */
   environment?: { readonly [name: string]: string };
+  /** In the place of each callback that falls due: `call` calls the author's own, and does not reject. `() => {}` calls none. */
+  callbacks?: CallbackReplacement;
   /** `stub`, `fail`, `timeOut`, `evict` and `takes`. */
   with?: readonly Arrangement[];
 }
@@ -62,23 +69,34 @@ export async function runDag<Params extends object>(
   dag: Dag<Params>,
   options: RunDagOptions<Params> = {},
 ): Promise<TestedRun> {
-  const compiled = dag[COMPILED_DAG];
+  const compiled = readDag(dag, "runDag");
   const { definition } = compiled;
+  checkAssetEvents(
+    definition,
+    (options.assetEvents ?? []).map((event) => event.asset),
+  );
   const arranged = checkArrangements(compiled, options.with ?? []);
-  const params = createParamsChecker().check({ ...definition, version_id: 0 }, readParams(options.params ?? {}));
+  const params = createParamsChecker().check(
+    { ...definition, version_id: 0 },
+    readJson(options.params ?? {}, "params"),
+  );
   const clock = createVirtualClock(readStart(options.at ?? "2026-01-01T00:00:00Z"));
   // Made in the system's own place for such files, which clears it.
   const artifacts = createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-"))));
-  const runAttempt = createAttemptRunner({
+  const world = {
     dag: compiled,
     clock,
-    artifacts,
     secrets: { variables: options.variables ?? {}, connections: completeConnections(options.connections ?? {}) },
     secretsHint: "give it to runDag as variables or connections",
+    mapStack: (stack: string) => stack,
+    replaceCallbacks: options.callbacks ?? ((_, call) => call()),
+  } satisfies CallbackWorld;
+  const runAttempt = createAttemptRunner({
+    ...world,
+    artifacts,
     assetEvents: completeEvents(options.assetEvents ?? [], clock.now()),
     environment: options.environment ?? {},
-    outside: readOutside(compiled, options),
-    mapStack: (stack) => stack,
+    outside: readOutside(definition, options),
     runImage: ({ task_id }, image) => {
       const detail = `task "${task_id}" runs the image ${image}, which needs a cluster: give runDag a stub("${task_id}", …)`;
       throw failure("invalid_request", detail);
@@ -87,23 +105,13 @@ export async function runDag<Params extends object>(
     note: () => {},
   });
   const record = recordAttempts(arrangeAttempts(runAttempt, arranged, clock), clock);
-  const run = await runInProcess(compiled, params, record.runAttempt, clock);
-  const tasks = run.tasks.map((task) => {
-    const { attempts, inputs, result, events } = record.of(task.task_id, task.map_index);
-    const succeeded = task.state === "success";
-    return { ...task, attempts, inputs, result: succeeded ? result : null, events: succeeded ? events : [] };
-  });
-  return presentRun(run.state, clock.monotonic() / 1000, tasks, artifacts);
-}
-
-/** What cannot travel as JSON cannot be a param either. */
-function readParams(given: object): JsonObject {
-  return JSON.parse(JSON.stringify(given));
+  const run = await runWithCallbacks(params, record.runAttempt, world);
+  return presentRun({ ...run, seconds: clock.monotonic() / 1000, tasks: run.tasks.map(record.describe), artifacts });
 }
 
 function readStart(at: string): Date {
-  const start = new Date(at);
-  if (!Number.isNaN(start.getTime())) return start;
+  // Without an offset it would be an instant of whoever's machine this is.
+  if (instant.safeParse(at).success) return new Date(at);
   throw failure("invalid_request", `at is "${at}", which is no instant; an example is 2026-01-01T06:00:00Z`);
 }
 
@@ -118,48 +126,8 @@ function completeEvents(given: NonNullable<RunDagOptions["assetEvents"]>, now: D
   }));
 }
 
-function readOutside({ definition }: CompiledDag, { answers = {}, events = {} }: RunDagOptions): Outside {
-  const refuseUnknown = (ids: readonly string[], type: string, option: string) => {
-    const known = definition.tasks.filter(({ operator }) => operator?.type === type).map(({ task_id }) => task_id);
-    const unknown = ids.find((id) => !known.includes(id));
-    if (unknown === undefined) return;
-    const list = known.length === 0 ? "none" : known.join(", ");
-    throw failure("invalid_request", `${option} names "${unknown}"; tasks that wait for such a thing: ${list}`);
-  };
-  refuseUnknown(Object.keys(answers), "approval", "answers");
-  refuseUnknown(Object.keys(events), "event", "events");
-  return {
-    answers,
-    events: Object.fromEntries(Object.entries(events).map(([id, payload]) => [id, JSON.stringify(payload)])),
-    missing: (id, what) => `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`,
-  };
-}
-
-interface Recorded {
-  attempts: TestedAttempt[];
-  inputs: JsonObject | null;
-  result: Json;
-  events: EmittedEvent[];
-}
-
-function recordAttempts(runAttempt: ArrangedRunner, clock: VirtualClock) {
-  const instances = new Map<string, Recorded>();
-  const keyOf = (taskId: string, mapIndex: number) => `${taskId} ${mapIndex}`;
-  const of = (taskId: string, mapIndex: number): Recorded =>
-    instances.get(keyOf(taskId, mapIndex)) ?? { attempts: [], inputs: null, result: null, events: [] };
-  const record: AttemptRunner = async (task, inputs, runtime) => {
-    const known = of(task.task_id, runtime.map_index);
-    const started_at = clock.monotonic() / 1000;
-    const ended = await runAttempt(task, inputs, runtime, known.attempts.length + 1);
-    const { kind, reason } = ended.outcome;
-    const attempt = { try_number: runtime.try_number, outcome: kind, reason, started_at };
-    instances.set(keyOf(task.task_id, runtime.map_index), {
-      attempts: [...known.attempts, { ...attempt, ended_at: clock.monotonic() / 1000 }],
-      inputs,
-      result: ended.result,
-      events: ended.events ?? [],
-    });
-    return ended;
-  };
-  return { runAttempt: record, of };
+function readOutside(definition: DagDefinition, { answers = {}, events = {} }: RunDagOptions): Outside {
+  const missing: Outside["missing"] = (id, what) =>
+    `give runDag ${what}: { ${JSON.stringify(id)}: … }, or the task a timeout`;
+  return { ...checkOutside(definition, { answers, events }), missing };
 }

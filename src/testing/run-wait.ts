@@ -1,7 +1,7 @@
 // A task that waits, without anything that it could wait for: its times pass on the run's clock, its function is poked for real,
 // and what would come from outside is given by the test, or assumed.
 
-import { createParamsChecker } from "../api/trigger-params.ts";
+import { checkPayload } from "../api/trigger-params.ts";
 import { failure, messageOf } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { judgeAnswer, judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
@@ -13,10 +13,15 @@ import type { Ended } from "./call-task.ts";
 export interface Outside {
   /** Options that people choose, by task id. */
   answers: { readonly [taskId: string]: string };
-  /** Payloads as JSON, by task id. */
-  events: { readonly [taskId: string]: string };
+  /** Payloads that fit their schemas, by task id. */
+  events: { readonly [taskId: string]: JsonObject };
   /** How to give them; null: what is not given is taken to be the best. */
   missing: ((taskId: string, what: "answers" | "events") => string) | null;
+}
+
+export interface Looked {
+  began_at: Date;
+  looks: number;
 }
 
 export interface TestedWait {
@@ -27,20 +32,22 @@ export interface TestedWait {
   poke: () => Promise<Poke>;
   /** Nothing comes, as long as it waits. */
   inVain: boolean;
+  /** Of its tries so far: timeouts count across them, as when the scheduler looks. */
+  looked: Looked;
   note: (text: string) => void;
 }
 
 export async function runWait(wait: TestedWait, outside: Outside, clock: Clock): Promise<Ended> {
   const came = wait.inVain ? null : findAnswer(wait, outside);
   if (came) return came;
-  const began = clock.now();
-  for (let looks = 1; ; looks += 1) {
+  const { looked } = wait;
+  for (;;) {
+    looked.looks += 1;
     const poke = wait.operator.type === "sensor" ? await pokeOnce(wait) : null;
     const now = clock.now();
     const facts: WaitFacts = {
-      began_at: began,
-      first_look_at: began,
-      looks,
+      ...looked,
+      first_look_at: looked.began_at,
       inputs: wait.inputs,
       target: null,
       refused: null,
@@ -71,20 +78,16 @@ function findAnswer({ task_id, operator, note }: TestedWait, outside: Outside): 
     case "wait_for":
       return null;
     case "event": {
-      const text = outside.events[task_id];
-      if (text === undefined && outside.missing) return lacks("events");
-      if (text === undefined) note(`its event is taken to be {}; give it by --event '${task_id}={…}'`);
-      return readEvent(task_id, operator.schema, text ?? "{}");
+      const payload = outside.events[task_id];
+      if (payload) return end("success", "its event was given", payload);
+      return outside.missing ? lacks("events") : assumeEvent(task_id, operator.schema, note);
     }
     case "approval": {
       const chosen = outside.answers[task_id];
       if (chosen === undefined && outside.missing) return lacks("answers");
+      const [first = ""] = operator.options;
       const option =
-        chosen ?? operator.default ?? operator.options.find((each) => !operator.rejects.includes(each)) ?? "";
-      if (!operator.options.includes(option)) {
-        const reason = `nobody can answer "${option}" to task ${task_id}: choose one of ${operator.options.join(", ")}`;
-        return end("task_failed", reason);
-      }
+        chosen ?? operator.default ?? operator.options.find((each) => !operator.rejects.includes(each)) ?? first;
       if (chosen === undefined)
         note(`"${operator.subject}" is answered "${option}"; answer it by --answer ${task_id}=…`);
       return judgeAnswer(operator, { option, user: null, note: null });
@@ -101,16 +104,13 @@ function findAnswer({ task_id, operator, note }: TestedWait, outside: Outside): 
   }
 }
 
-function readEvent(taskId: string, schema: JsonObject | null, text: string): Ended {
+function assumeEvent(taskId: string, schema: JsonObject | null, note: TestedWait["note"]): Ended {
+  const how = `give it by --event '${taskId}={…}'`;
+  note(`its event is taken to be {}; ${how}`);
   try {
-    const payload: JsonObject = JSON.parse(text);
-    const checked =
-      schema === null
-        ? payload
-        : createParamsChecker().check({ dag_id: taskId, version_id: 0, params_schema: schema }, payload);
-    return end("success", "its event was given", checked);
+    return end("success", "its event was assumed", schema === null ? {} : checkPayload(taskId, schema, {}));
   } catch (error) {
-    return end("task_failed", `its event ${text}: ${messageOf(error)}`);
+    return end("task_failed", `its event was taken to be {}, and ${messageOf(error)}; ${how}`);
   }
 }
 

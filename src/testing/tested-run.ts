@@ -8,6 +8,7 @@ import type { InProcessTask } from "../dags/run-in-process.ts";
 import type { Artifacts } from "../sdk/artifacts.ts";
 import type { Task } from "../sdk/create-task.ts";
 import { idOf, type NamedTask } from "./arrangements.ts";
+import type { TestedCallback } from "./run-with-callbacks.ts";
 
 export interface TestedAttempt {
   try_number: number;
@@ -30,6 +31,8 @@ export interface TestedTask<I = { [name: string]: Json }, O = Json> extends InPr
 
 export interface TestedRun {
   state: "success" | "failed";
+  /** Why it failed. */
+  reason: string | null;
   /** How long it took on its own clock. */
   seconds: number;
   /** In the order of the DAG, then of the indexes. */
@@ -42,16 +45,14 @@ export interface TestedRun {
   instances(task: NamedTask): TestedTask[];
   /** `{ load: "success", "square[0]": "failed" }` */
   states: { [instance: string]: InProcessTask["state"] };
+  /** In whose order they fell due: of tasks, and of the run itself. */
+  callbacks: TestedCallback[];
   /** Reads the files that tasks wrote. */
   artifacts: Artifacts;
 }
 
-export function presentRun(
-  state: TestedRun["state"],
-  seconds: number,
-  tasks: TestedTask[],
-  artifacts: Artifacts,
-): TestedRun {
+export function presentRun(run: Omit<TestedRun, "task" | "instances" | "states">): TestedRun {
+  const { tasks } = run;
   const find = (task: NamedTask): TestedTask[] => {
     const id = idOf(task);
     const found = tasks.filter(({ task_id }) => task_id === id);
@@ -71,7 +72,7 @@ export function presentRun(
   const names = tasks.map((task) => [nameOf(task), task.state] as const);
   // What a task's type says of inputs and result is what its function was given and gave.
   const typed = { task: one, instances: find } as unknown as Pick<TestedRun, "task" | "instances">;
-  return { state, seconds, tasks, states: Object.fromEntries(names), artifacts, ...typed };
+  return { ...run, states: Object.fromEntries(names), ...typed };
 }
 
 function nameOf({ task_id, map_index }: TestedTask): string {

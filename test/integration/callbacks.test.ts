@@ -3,12 +3,14 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { callAgainIn } from "../../src/core/callback.ts";
+import { callAgainIn, type CallbackContext } from "../../src/core/callback.ts";
 import type { DagDefinition, TaskDefinition } from "../../src/core/definition.ts";
+import { type AttemptRunner, runInProcess } from "../../src/dags/run-in-process.ts";
+import { createVirtualClock } from "../../src/lifecycle/virtual-clock.ts";
 import { createCallbackCalls } from "../../src/scheduler/run-callbacks.ts";
 import { listRunCallbacks } from "../../src/store/callbacks.ts";
 import { contextOf, lookThrough, saveCode } from "../support/deferred-looks.ts";
-import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
+import { dagOf, openStoreBundle, outcomeOf, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
 let told: unknown[];
@@ -47,12 +49,14 @@ async function callThrough(): Promise<void> {
 }
 
 /** Callbacks that post what they are told. */
-const save = (tasks: TaskDefinition[], more: Partial<DagDefinition>, functions: Record<string, string> = {}) => {
+const save = async (tasks: TaskDefinition[], more: Partial<DagDefinition>, functions: Record<string, string> = {}) => {
   const keys = tasks.flatMap((task) => (task.callbacks ?? []).map((event) => `${task.task_id}:${event}`));
   keys.push(...(more.callbacks ?? []).map((event) => `:${event}`));
   const post = `async (context, { signal }) => { await fetch(${JSON.stringify(url)}, { method: "POST", body: JSON.stringify(context), signal }); }`;
   const callbacks = Object.fromEntries(keys.map((key) => [key, functions[key] ?? post]));
-  return saveCode(store, dagOf("d", tasks, more), { callbacks, functions });
+  const definition = dagOf("d", tasks, more);
+  await saveCode(store, definition, { callbacks, functions });
+  return definition;
 };
 
 const list = async (run: { dag_run_id: string }) =>
@@ -64,7 +68,7 @@ const list = async (run: { dag_run_id: string }) =>
   ]);
 
 it("are called about what happened to tasks and to the run, and are kept with their ends", async () => {
-  await save(
+  const definition = await save(
     [
       taskOf("good", [], { callbacks: ["success", "failure"] }),
       taskOf("bad", [], { callbacks: ["success", "failure", "retry"], retries: 1 }),
@@ -75,14 +79,13 @@ it("are called about what happened to tasks and to the run, and are kept with th
     { callbacks: ["success", "failure"] },
   );
   const run = await store.trigger("d");
-  await store.workThrough(({ context }) => ({
-    kind: context.task_id === "bad" ? "task_failed" : context.task_id === "none" ? "skipped" : "success",
-  }));
+  const endOf = (taskId: string) =>
+    ({ kind: taskId === "bad" ? "task_failed" : taskId === "none" ? "skipped" : "success" }) as const;
+  await store.workThrough(({ context }) => endOf(context.task_id));
   expect(await store.runState(run.id)).toBe("failed");
   await callThrough();
-  const events = told
-    .map((context) => context as Record<string, unknown>)
-    .map(({ task_id, event, try_number }) => `${String(task_id)} ${String(event)} ${String(try_number)}`);
+  const contexts = told.map((context) => context as CallbackContext);
+  const events = contexts.map(({ task_id, event, try_number }) => `${task_id} ${event} ${try_number}`);
   expect(events.toSorted()).toEqual([
     "bad failure 2",
     "bad retry 1",
@@ -103,6 +106,49 @@ it("are called about what happened to tasks and to the run, and are kept with th
   expect((await list(run)).map(([, , state, tries]) => [state, tries])).toEqual(
     Array.from({ length: 5 }, () => ["success", 1]),
   );
+
+  const inMemory: CallbackContext[] = [];
+  const runAttempt: AttemptRunner = async ({ task_id }) => ({ outcome: outcomeOf(endOf(task_id).kind), result: null });
+  const clock = createVirtualClock(new Date());
+  await runInProcess({ definition }, {}, runAttempt, clock, { onCallback: (context) => inMemory.push(context) });
+  // Of another run, and told as it goes on.
+  const own = {
+    run_id: "",
+    run_state: "",
+    state: "",
+    logical_date: "",
+    data_interval_start: "",
+    data_interval_end: "",
+    run_after: "",
+  };
+  const inCommon = (all: readonly CallbackContext[]) =>
+    new Set(
+      all.map((each) => JSON.stringify(Object.entries({ ...each, ...own }).toSorted(([a], [b]) => a.localeCompare(b)))),
+    );
+  expect(inCommon(inMemory)).toEqual(inCommon(contexts));
+});
+
+it("are told in their author's terms that files are out of reach", async () => {
+  const code = `() => process.getBuiltinModule("node:fs").readFileSync("/etc/hostname")`;
+  await save([taskOf("a", [], { callbacks: ["success"] })], {}, { "a:success": code });
+  const run = await store.trigger("d");
+  await store.workThrough();
+  await callThrough();
+  const [row] = await listRunCallbacks(store.db, "d", run.dag_run_id);
+  expect(row?.error).toMatch(
+    /^Error: files and other processes are out of reach of sensors and callbacks; use a task\n/,
+  );
+});
+
+it.for([
+  ["holds itself", "() => { const value = {}; value.self = value; return value; }"],
+  ["is large", '() => "x".repeat(1_000_000)'],
+] as const)("may return what %s", async ([, code]) => {
+  await save([taskOf("a", [], { callbacks: ["success"] })], {}, { "a:success": code });
+  const run = await store.trigger("d");
+  await store.workThrough();
+  await callThrough();
+  expect(await list(run)).toEqual([["a", "success", "success", 1]]);
 });
 
 it("hear nothing of the cluster's faults, which spend no try", async () => {

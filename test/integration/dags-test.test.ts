@@ -48,30 +48,31 @@ it("gives tasks the variables and connections of --secrets, and names those that
     export default dag("reader", {}, () => void [reads(), look(), say()]);`;
   await writeFile(join(folder, "reader.ts"), reads);
   const file = join(folder, "secrets.json");
-  const db = {
-    conn_type: "postgres",
-    host: null,
-    port: null,
-    login: null,
-    password: "hunter22",
-    schema: null,
-    extra: {},
-  };
+  const db = { password: "hunter22" };
   await writeFile(file, JSON.stringify({ variables: { bucket: "reports" }, connections: { db } }));
   expect(test("reader.ts", "--secrets", file)).toMatchObject({ status: 0 });
   const without = test("reader.ts");
   expect(without.status).toBe(1);
   expect(without.stdout).toContain('there is no variable "bucket"');
-  await writeFile(file, JSON.stringify({ variable: {} }));
-  const wrong = test("reader.ts", "--secrets", file);
-  expect(wrong.status).toBe(2);
-  expect(wrong.stderr).toContain("secrets.json");
-});
+  const refusals = [
+    [{ connections: { db: { port: "x" } } }, "at connections.db.port"],
+    [{ connections: { db: { hots: "x" } } }, 'Unrecognized key: "hots"'],
+  ] as const;
+  for (const [secrets, said] of refusals) {
+    await writeFile(file, JSON.stringify(secrets));
+    const wrong = test("reader.ts", "--secrets", file);
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr).toContain("secrets.json");
+    expect(wrong.stderr).toContain(said);
+  }
+}, 60_000);
 
 it("prints the run as JSON and nothing else, and ends with 0", () => {
   const { status, stdout, stderr } = test("sample.ts", "--output", "json");
   expect(JSON.parse(stdout)).toEqual({
     state: "success",
+    reason: null,
+    callbacks: [],
     tasks: [
       { task_id: "noisy", map_index: -1, state: "success", try_number: 2, error: null },
       { task_id: "after", map_index: -1, state: "skipped", try_number: 1, error: "quiet" },
@@ -85,6 +86,7 @@ it("ends with 1 when the run fails, with the place in the author's file", () => 
   const { status, stdout } = test("sample.ts", "--params", '{"fail":true}', "--output", "json");
   expect(JSON.parse(stdout)).toMatchObject({
     state: "failed",
+    reason: "failed because of after",
     tasks: [
       { task_id: "noisy", state: "failed", try_number: 2, error: expect.stringContaining("sample.ts:7:") },
       { task_id: "after", state: "upstream_failed", try_number: 0 },
@@ -96,6 +98,8 @@ it("ends with 1 when the run fails, with the place in the author's file", () => 
 it("ends with 2 and one clear line on wrong usage", async () => {
   await writeFile(join(folder, "broken.ts"), "const x: = 3;");
   await writeFile(join(folder, "empty.ts"), "export const x = 3;");
+  await writeFile(join(folder, "reads.ts"), 'import "windlass";\nrequire("node:fs").readFileSync("/etc/hostname");');
+  await writeFile(join(folder, "operators.ts"), OPERATORS);
   const cases: [string[], RegExp][] = [
     [["sample.ts", "--params", "fail"], /--params is not JSON/],
     [["sample.ts", "--params", '{"fail":"yes"}'], /conf\.fail: must be boolean/],
@@ -105,6 +109,15 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     [["absent.ts"], /there is no file .*absent\.ts/],
     [["broken.ts"], /broken\.ts:1:\d+: Unexpected "="/],
     [["empty.ts"], /exports no DAG/],
+    [[""], /is a folder; name one DAG file/],
+    [["reads.ts"], /reads\.ts:2:\d+: Error: files, the network and other processes are out of reach while/],
+    [["sample.ts", "--answer", "ask=ship"], /an answer is given for "ask"; tasks that wait for one: none/],
+    [["operators.ts", "--answer", "ask=no"], /nobody can answer "no" to task "ask": choose one of ship, hold/],
+    [["operators.ts", "--event", "show={}"], /an event is given for "show"; tasks that wait for one: order/],
+    [["operators.ts", "--event", "order={"], /--event order is not JSON/],
+    [["operators.ts", "--event", "order=3"], /--event order is 3; give an object/],
+    [["operators.ts", "--event", 'order={"id":1}'], /the schema of task "order": payload\.id: must be string/],
+    [["sample.ts", "--secrets", "absent.json"], /--secrets absent\.json: ENOENT/],
   ];
   for (const [[file = "", ...args], line] of cases) {
     const { status, stdout, stderr } = test(file, ...args);
@@ -112,7 +125,45 @@ it("ends with 2 and one clear line on wrong usage", async () => {
     expect(stderr.trim()).toMatch(line);
     expect(stderr.trim().split("\n")).toHaveLength(1);
   }
-});
+}, 60_000);
+
+it("calls the callbacks that fall due, and shows what they throw in the author's file", async () => {
+  const tells = `import { callback, dag, task } from "windlass";
+    const tell = callback({ variables: ["key"] }, ({ event, task_id, reason }, { variables }) => console.log("told", event, task_id, reason, variables.key));
+    const late = () => {
+      throw new Error("no pager");
+    };
+    const load = task("load", { retries: 1, retryDelay: "2h", onRetry: tell }, (_: {}, { try_number }) => {
+      if (try_number === 1) throw "boom";
+    });
+    export default dag("tells", { onSuccess: tell, deadline: { after: "1h", callback: late } }, () => void load());`;
+  await writeFile(join(folder, "tells.ts"), tells);
+  await writeFile(join(folder, "secrets.json"), '{"variables": {"key": "k1"}}');
+  const secrets = ["--secrets", join(folder, "secrets.json")];
+  const { status, stdout, stderr } = test("tells.ts", ...secrets);
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/told retry load try 2 of 2 follows in 7200 s: .*boom/);
+  expect(stderr).toContain("told success null null k1");
+  expect(stdout).toContain("✓ load: its callback on retry was called");
+  expect(stdout).toMatch(/✗ the run: its callback on deadline failed\n {4}Error: no pager\n.*tells\.ts:4:/);
+  expect(stdout).toContain("✓ the run: its callback on success was called");
+  const quiet = test("tells.ts", "--no-callbacks");
+  expect(quiet.stderr).not.toContain("told");
+  expect(quiet.stdout).toContain("· load: its callback on retry is due, and not called");
+  expect(JSON.parse(test("tells.ts", "--output", "json").stdout)).toMatchObject({
+    callbacks: [
+      {
+        event: "retry",
+        task_id: "load",
+        try_number: 1,
+        called_at: 0,
+        error: expect.stringContaining('no variable "key"'),
+      },
+      { event: "deadline", task_id: null, called_at: 3_600, error: expect.stringContaining("no pager") },
+      { event: "success", called_at: 7_200 },
+    ],
+  });
+}, 60_000);
 
 const OPERATORS = `
 import { approval, bash, branch, dag, empty, sensor, shortCircuit, task, triggerDag, waitFor, waitForEvent } from "windlass";

@@ -22,6 +22,10 @@ export const accepted = async () => {
     connections: { warehouse: { host: "db", port: 5432 } },
     answers: { ask: "approve" },
     events: { order: { id: 1 } },
+    callbacks: async ({ event, task_id, try_number, state }, call) => {
+      if (event === "failure" && task_id === null) await call();
+      return [try_number, state];
+    },
     with: [
       stub(extract, { day: "x", rows: [] }),
       stub(load, ({ rows }) => rows.length),
@@ -40,7 +44,8 @@ export const accepted = async () => {
   });
   const rows: number[] | undefined = run.task(extract).result?.rows;
   const inputs: { rows: number[] } | null = run.task(load, 0).inputs;
-  return [rows, inputs, run.instances(load).map(({ result }) => result?.toFixed()), run.states["load"]];
+  const told: { event: string; called_at: number; error: string | null }[] = run.callbacks;
+  return [told, rows, inputs, run.instances(load).map(({ result }) => result?.toFixed()), run.states["load"]];
 };
 
 export const refused = async () => {
@@ -52,6 +57,8 @@ export const refused = async () => {
   await runDag(extract);
   // @ts-expect-error a field that connections do not have
   await runDag(sales, { connections: { warehouse: { hots: "db" } } });
+  // @ts-expect-error a fact that callbacks are not told
+  await runDag(sales, { callbacks: ({ taskId }) => taskId });
   // @ts-expect-error a task in the place of an arrangement
   await runDag(sales, { with: [load] });
   // @ts-expect-error a result of another type

@@ -7,7 +7,7 @@ import { type DagDiff, diffDags, type FieldChange } from "../../core/diff-dag.ts
 import { isFailure } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import type { RestClient } from "../rest-client.ts";
-import { loadDag } from "./dags-test.ts";
+import { loadDag } from "../load-dag.ts";
 
 export interface DagsDiffOptions {
   file: string;

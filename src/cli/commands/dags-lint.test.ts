@@ -15,7 +15,7 @@ test("nothing found is 0, findings are 1, with a line for each", async () => {
   expect(await lint("examples/fan_out.ts", "text")).toEqual({ code: 0, printed: ["nothing found in 1 file"] });
   expect(await lint("src/core/json.ts", "text")).toEqual({
     code: 1,
-    printed: ["json.ts: no_dag: the file exports no DAG; write `export default dag(...)`", "1 found in 1 file"],
+    printed: ["json.ts: no_dag: there is no DAG here; write `export default dag(...)`", "1 found in 1 file"],
   });
 });
 

@@ -1,9 +1,9 @@
 // `windlass dags test FILE`: runs a DAG of a file in this process, with the author's own environment, at once.
 
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { styleText } from "node:util";
 import { z } from "zod";
 import { createParamsChecker } from "../../api/trigger-params.ts";
@@ -11,18 +11,17 @@ import { connection } from "../../contract/execution.ts";
 import { failure, messageOf } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { TaskState } from "../../core/states.ts";
-import { bundleFile, type Bundle } from "../../dags/bundle.ts";
-import { checkDefinitions } from "../../dags/check-definition.ts";
-import { isImportFailure } from "../../dags/import-fault.ts";
-import { loadBundle } from "../../dags/load-bundle.ts";
-import { type InProcessRun, type InProcessTask, runInProcess } from "../../dags/run-in-process.ts";
+import type { InProcessRun, InProcessTask } from "../../dags/run-in-process.ts";
 import { mapStack } from "../../dags/source-stack.ts";
 import { systemClock } from "../../lifecycle/clock.ts";
 import { createVirtualClock } from "../../lifecycle/virtual-clock.ts";
-import type { CompiledDag } from "../../sdk/compiled.ts";
 import { createAttemptRunner } from "../../testing/attempt-runner.ts";
+import { checkOutside, readJson } from "../../testing/check-outside.ts";
+import { completeConnection } from "../../testing/complete-connections.ts";
+import { type CallbackWorld, runWithCallbacks, type TestedCallback } from "../../testing/run-with-callbacks.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
+import { loadDag } from "../load-dag.ts";
 
 export interface DagsTestOptions {
   file: string;
@@ -34,6 +33,8 @@ export interface DagsTestOptions {
   /** What people choose, and events as JSON, each `task=value`. */
   answers: readonly string[];
   events: readonly string[];
+  /** Whether callbacks are called. */
+  callbacks: boolean;
   output: "text" | "json";
 }
 
@@ -42,113 +43,71 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /** Prints the run; returns the exit code: 0 success, 1 failed. Errors: invalid_request, invalid_dag, invalid_params. */
 export async function testDag(options: DagsTestOptions, print: (text: string) => void): Promise<number> {
-  const conf = parseParams(options.params);
+  const conf = parseObject(options.params, "--params");
   const { dag, bundle } = await loadDag(options.file, options.dagId);
   const { definition } = dag;
   const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
   const quiet = options.output === "json";
   const secrets = await readSecrets(options.secrets);
-  const outside = {
-    answers: parsePairs(options.answers, "--answer"),
-    events: parsePairs(options.events, "--event"),
-    missing: null,
-  };
+  const answers = Object.fromEntries(parsePairs(options.answers, "--answer"));
+  const events = Object.fromEntries(
+    parsePairs(options.events, "--event").map(([id, text]) => [id, parseObject(text, `--event ${id}`)]),
+  );
+  const outside = { ...checkOutside(definition, { answers, events }), missing: null };
   const clock = createVirtualClock(systemClock.now());
-  const runAttempt = createAttemptRunner({
+  const say = quiet ? () => {} : print;
+  const world: CallbackWorld = {
     dag,
     clock,
     secrets,
     secretsHint: "give it by --secrets FILE",
+    mapStack: (stack) => {
+      const mapped = mapStack(stack, bundle.sourceMap, bundle.hash);
+      return mapped.places.length > 0 ? mapped.stack : null;
+    },
+    replaceCallbacks: (_, call) => (options.callbacks ? call() : undefined),
+    onChange: (task) => {
+      if (task.state !== "scheduled")
+        say(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
+    },
+    onCalled: (callback) => say(describeCallback(callback, options.callbacks)),
+  };
+  const runAttempt = createAttemptRunner({
+    ...world,
     // Made in the system's own place for such files, which clears it.
     artifacts: createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-")))),
     assetEvents: [],
     environment: process.env,
     outside,
-    mapStack: (stack) => mapStack(stack, bundle.sourceMap, bundle.hash).stack,
     runImage: (_, image) => {
       const reason = `it runs the image ${image}, which needs a cluster`;
       return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
     },
     longestPauseMs: LONGEST_PAUSE_MS,
-    note: (task, text) => {
-      if (!quiet) print(`${mark("deferred")} ${task}: ${text}`);
-    },
+    note: (task, text) => say(`${mark("deferred")} ${task}: ${text}`),
   });
-  const run = await runInProcess(dag, params, runAttempt, clock, (task) => {
-    if (!quiet && task.state !== "scheduled")
-      print(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
-  });
+  const run = await runWithCallbacks(params, runAttempt, world);
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
 }
 
-function parseParams(text: string): JsonObject {
+function parseObject(text: string, what: string): JsonObject {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw failure(
-      "invalid_request",
-      `--params is not JSON: ${messageOf(error)}; an example is --params '{"day":"2026-01-31"}'`,
-      {
-        cause: error,
-      },
-    );
+    const example = `an example is '{"day":"2026-01-31"}'`;
+    throw failure("invalid_request", `${what} is not JSON: ${messageOf(error)}; ${example}`, { cause: error });
   }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw failure("invalid_request", `--params must be a JSON object, such as '{"day":"2026-01-31"}'`);
-  }
-  // What JSON.parse makes of an object is a JsonObject.
-  return parsed as JsonObject;
+  return readJson(parsed, what);
 }
 
-export async function loadDag(file: string, dagId: string | null): Promise<{ dag: CompiledDag; bundle: Bundle }> {
-  const path = resolve(file);
-  await access(path).catch((error: unknown) => {
-    throw failure("invalid_request", `there is no file ${path} to read`, { cause: error });
-  });
-  const bundle = await bundleFile(dirname(path), basename(path));
-  const dags = load(bundle, basename(path));
-  const { errors } = checkDefinitions(dags.map((dag) => dag.definition));
-  if (errors.length > 0) {
-    throw failure("invalid_dag", `${file}: ${errors.map((error) => `${error.path}: ${error.message}`).join("\n")}`, {
-      errors,
-    });
-  }
-  const ids = dags.map((dag) => dag.definition.dag_id);
-  const chosen = dagId === null ? dags : dags.filter((dag) => dag.definition.dag_id === dagId);
-  const [dag] = chosen;
-  if (!dag) {
-    const found =
-      ids.length === 0
-        ? "exports no DAG; write `export default dag(...)`"
-        : `has no DAG "${dagId}", but ${ids.join(", ")}`;
-    throw failure("invalid_dag", `${file} ${found}`);
-  }
-  if (chosen.length > 1)
-    throw failure("invalid_request", `${file} has several DAGs; choose one by --dag: ${ids.join(", ")}`);
-  return { dag, bundle };
-}
-
-function load(bundle: Bundle, filename: string): CompiledDag[] {
-  try {
-    return loadBundle(bundle.code);
-  } catch (error) {
-    if (isImportFailure(error)) throw error;
-    const mapped =
-      error instanceof Error ? mapStack(error.stack ?? error.message, bundle.sourceMap, bundle.hash) : null;
-    const line = mapped?.line == null ? "" : `:${mapped.line}`;
-    throw failure("invalid_dag", `${mapped?.file ?? filename}${line}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-type Secrets = z.output<typeof secretsFile>;
 const secretsFile = z.strictObject({
   variables: z.record(z.string(), z.string()).default({}),
-  connections: z.record(z.string(), connection).default({}),
+  connections: z.record(z.string(), z.preprocess(completeConnection, connection)).default({}),
 });
 
-async function readSecrets(file: string | null): Promise<Secrets> {
+async function readSecrets(file: string | null): Promise<z.output<typeof secretsFile>> {
   if (file === null) return { variables: {}, connections: {} };
   try {
     return secretsFile.parse(JSON.parse(await readFile(file, "utf8")));
@@ -163,17 +122,12 @@ async function readSecrets(file: string | null): Promise<Secrets> {
 }
 
 /** Errors: invalid_request. */
-function parsePairs(given: readonly string[], flag: string): { [taskId: string]: string } {
-  return Object.fromEntries(
-    given.map((pair) => {
-      const cut = pair.indexOf("=");
-      if (cut > 0) return [pair.slice(0, cut), pair.slice(cut + 1)];
-      throw failure(
-        "invalid_request",
-        `${flag} "${pair}" names no task; an example is ${flag} approve_release=approve`,
-      );
-    }),
-  );
+function parsePairs(given: readonly string[], flag: string): [taskId: string, text: string][] {
+  return given.map((pair) => {
+    const cut = pair.indexOf("=");
+    if (cut > 0) return [pair.slice(0, cut), pair.slice(cut + 1)];
+    throw failure("invalid_request", `${flag} "${pair}" names no task; an example is ${flag} approve_release=approve`);
+  });
 }
 
 function nameInstance({ task_id, map_index, rendered_map_index }: Omit<InProcessTask, "state" | "error">): string {
@@ -189,11 +143,25 @@ function mark(state: TaskState): string {
   return styleText("dim", "·");
 }
 
+function describeCallback({ event, task_id, map_index, error, ...of }: TestedCallback, called: boolean): string {
+  const whose =
+    task_id === null
+      ? "the run"
+      : nameInstance({ task_id, map_index: map_index ?? -1, try_number: of.try_number ?? 0 });
+  const name = `${whose}: its callback on ${event}`;
+  if (!called) return `${mark("deferred")} ${name} is due, and not called`;
+  return error === null ? `${mark("success")} ${name} was called` : `${mark("failed")} ${name} failed${indent(error)}`;
+}
+
+function indent(text: string): string {
+  return `\n    ${text.replaceAll("\n", "\n    ")}`;
+}
+
 function describeRun(dagId: string, run: InProcessRun): string {
   const lines = run.tasks.map((task) => {
     const { state, try_number, error } = task;
-    const why = error === null || state === "success" ? "" : `\n    ${error.replaceAll("\n", "\n    ")}`;
+    const why = error === null || state === "success" ? "" : indent(error);
     return `  ${nameInstance(task)}: ${state} after ${try_number} ${try_number === 1 ? "try" : "tries"}${why}`;
   });
-  return [`${dagId}: ${run.state}`, ...lines].join("\n");
+  return [`${dagId}: ${run.reason ?? run.state}`, ...lines].join("\n");
 }
