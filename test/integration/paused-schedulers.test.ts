@@ -1,0 +1,147 @@
+// Schedulers that stand still for longer than their claims last, and go on: through their own passes, over one store and the
+// fake API server. What others did meanwhile stays.
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Executor, LaunchResult } from "../../src/executors/executor.ts";
+import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
+import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { running, terminated } from "../support/api-server.ts";
+import type { Interception } from "../support/fake-api-server.ts";
+import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
+
+const SOON = { timeout: 15_000 };
+const container = { image: "x", cmds: null, arguments: null, env: {}, get_logs: false, skip_on_exit_codes: [] };
+
+let passes: PassesRig;
+let { rig, bundle, executor, begin, contextOf, pods, query } = {} as PassesRig;
+beforeEach(async () => {
+  passes = await openPassesRig();
+  ({ rig, bundle, executor, begin, contextOf, pods, query } = passes);
+});
+afterEach(() => passes.close());
+
+const launcherOf = (holder: string, more: Partial<Executor> = {}) => createLauncher(contextOf(holder, more), () => {});
+const readAttempt = async () =>
+  (await query("select state, outcome, claimed_by, waiting_kind, waiting_reason, pod_uid from attempt"))[0];
+const podName = async () => (await query<{ pod_name: string }>("select pod_name from attempt"))[0]?.pod_name ?? "";
+
+function signal() {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => (give = resolve));
+  return { given, give };
+}
+
+/** A container that ran and ended, and whose pod was removed. */
+async function liveThrough(): Promise<void> {
+  const name = await podName();
+  rig.server.objects.patch({ resource: "pods", namespace: "default", name }, null, { spec: { nodeName: "n" } });
+  await rig.setStatus(name, running);
+  await rig.setStatus(name, terminated(0));
+  await expect.poll(readAttempt, SOON).toMatchObject({ outcome: "success" });
+  await cleanFinished(bundle.context);
+  rig.server.objects.remove({ resource: "pods", namespace: "default", name }, null, 0);
+  await expect.poll(() => query("select 1 from attempt where cleaned_at is null"), SOON).toEqual([]);
+}
+
+describe("a launch that stood still while another scheduler took it over", () => {
+  it.each<[string, LaunchResult]>([
+    ["is to be repeated", { kind: "retry", reason: "late", retry_after_ms: null }],
+    ["is refused", { kind: "refused", reason: "late" }],
+  ])("changes nothing when it %s", async (_, late) => {
+    await begin(1);
+    const [paused, slow] = [signal(), signal()];
+    const first = launcherOf("first", { launch: () => paused.given.then(() => late) });
+    const second = launcherOf("second", { launch: (order) => slow.given.then(() => executor.launch(order)) });
+    await first.runOnce();
+    bundle.store.pass(15);
+    expect(await second.runOnce()).toMatchObject({ counts: { claimed: 1 } });
+    paused.give();
+    await first.drain();
+    expect(await readAttempt()).toMatchObject({ state: "launching", claimed_by: "second", waiting_reason: null });
+    slow.give();
+    await second.drain();
+    expect(await readAttempt()).toMatchObject({ state: "launched", outcome: null });
+  });
+
+  it("says of the pod that it has made, and of nothing that was waited for", async () => {
+    await begin(1);
+    const paused = signal();
+    const first = launcherOf("first", {
+      launch: async (order) => {
+        const result = await executor.launch(order);
+        await paused.given;
+        return result;
+      },
+    });
+    const second = launcherOf("second", {
+      launch: async () => ({ kind: "retry", reason: "busy", retry_after_ms: null }),
+    });
+    await first.runOnce();
+    await expect.poll(pods, SOON).toHaveLength(1);
+    bundle.store.pass(15);
+    await second.runOnce();
+    await second.drain();
+    expect(await readAttempt()).toMatchObject({ state: "queued", waiting_reason: "busy" });
+    paused.give();
+    await first.drain();
+    const uid = (pods()[0]?.["metadata"] as { uid: string } | undefined)?.uid;
+    expect(await readAttempt()).toMatchObject({
+      state: "launched",
+      pod_uid: uid,
+      waiting_kind: null,
+      waiting_reason: null,
+    });
+  });
+
+  it("creates nothing for an attempt that has ended since", async () => {
+    await executor.start();
+    await begin(1, { kind: "pod", container });
+    const paused = signal();
+    const first = launcherOf("first", {
+      launch: (order, ...more) => paused.given.then(() => executor.launch(order, ...more)),
+    });
+    const second = launcherOf("second");
+    await first.runOnce();
+    bundle.store.pass(15);
+    await second.runOnce();
+    await second.drain();
+    await liveThrough();
+    paused.give();
+    await first.drain();
+    expect(rig.server.counts()).toMatchObject({ create: 1 });
+    expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "success" });
+  });
+});
+
+it("a create that takes effect after its attempt has ended and been cleaned up is removed at once", async () => {
+  await executor.start();
+  await begin(1, { kind: "pod", container });
+  const [arrived, held] = [signal(), signal()];
+  let creates = 0;
+  rig.server.intercept = async ({ verb, resource }): Promise<Interception> => {
+    if (verb !== "create" || resource !== "pods" || (creates += 1) > 1) return "pass";
+    arrived.give();
+    await held.given;
+    return "pass";
+  };
+  const first = launcherOf("first");
+  const second = launcherOf("second");
+  await first.runOnce();
+  await arrived.given;
+  bundle.store.pass(15);
+  await second.runOnce();
+  await second.drain();
+  await liveThrough();
+  held.give();
+  await expect.poll(pods, SOON).toHaveLength(1);
+  await first.drain();
+  const left = async () => {
+    await cleanFinished(bundle.context);
+    return pods().filter(({ metadata }) => !(metadata as { deletionTimestamp?: string }).deletionTimestamp);
+  };
+  await expect.poll(left, SOON).toEqual([]);
+  expect(rig.server.counts()).toMatchObject({ list: 1 });
+  rig.server.objects.remove({ resource: "pods", namespace: "default", name: await podName() }, null, 0);
+  await expect.poll(() => query("select 1 from attempt where cleaned_at is null"), SOON).toEqual([]);
+  expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "success" });
+});
