@@ -216,7 +216,7 @@ describe("an attempt", () => {
     expect(await claimRemains(store.db, claim, store.now())).toEqual([]);
     store.pass(31);
     expect(await claimRemains(store.db, claim, store.now())).toHaveLength(1);
-    await markCleaned(store.db, [attempt.attempt_id], store.now());
+    await markCleaned(store.db, [attempt], store.now());
     expect(await expected()).toEqual([]);
   });
 });

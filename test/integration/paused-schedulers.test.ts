@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Executor, LaunchResult } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
-import { running, terminated } from "../support/api-server.ts";
+import { makeOrder, running, terminated } from "../support/api-server.ts";
 import type { Interception } from "../support/fake-api-server.ts";
 import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
 
@@ -111,6 +111,38 @@ describe("a launch that stood still while another scheduler took it over", () =>
     expect(rig.server.counts()).toMatchObject({ create: 1 });
     expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "success" });
   });
+});
+
+it("an attempt of which nothing was found is not cleaned up by who found that before its pod came", async () => {
+  await executor.start();
+  await begin(1);
+  const paused = signal();
+  const launcher = launcherOf("first", { launch: async () => ({ kind: "refused", reason: "no more" }) });
+  await launcher.runOnce();
+  await launcher.drain();
+  const [row] = await query<{ id: string; epoch: number; pod_name: string }>("select id, epoch, pod_name from attempt");
+  if (!row) throw new Error("there is an attempt");
+  const found = signal();
+  const cleaning = cleanFinished(
+    contextOf("paused", {
+      remove: async (handle) => {
+        const answer = await executor.remove(handle);
+        found.give();
+        await paused.given;
+        return answer;
+      },
+    }),
+  );
+  await found.given;
+  // An earlier create, whose answer was lost.
+  await executor.launch({ ...makeOrder("default"), attempt_id: row.id, epoch: row.epoch, pod_name: row.pod_name });
+  await expect.poll(readAttempt, SOON).toMatchObject({ pod_uid: expect.any(String) });
+  paused.give();
+  await cleaning;
+  expect(await query("select 1 from attempt where cleaned_at is null")).toHaveLength(1);
+  bundle.store.pass(30);
+  await cleanFinished(bundle.context);
+  expect(rig.server.counts()).toMatchObject({ delete: 1 });
 });
 
 it("a create that takes effect after its attempt has ended and been cleaned up is removed at once", async () => {
