@@ -112,10 +112,14 @@ export async function recordLaunches(
   const ended = records.filter((record) => record.kind === "ended");
   await db.transaction(async (tx) => {
     if (launched.length > 0) {
-      const { rows } = await tx.query<{ is_unwanted: boolean }>({
+      const { rows } = await tx.query<{ is_unwanted: boolean; has_remains: boolean }>({
         name: "record_launched",
+        // What was cleaned up without this pod is to be cleaned up again: see reopenCleaned in observations.ts.
         text: `
-          update attempt a set pod_uid = coalesce(a.pod_uid, l.pod_uid), launched_at = coalesce(a.launched_at, $3),
+          update attempt a set pod_uid = case when a.cleaned_at is null then coalesce(a.pod_uid, l.pod_uid) else l.pod_uid end,
+            cleaned_at = case when a.pod_uid = l.pod_uid then a.cleaned_at end,
+            pod_gone_at = case when a.cleaned_at is null or a.pod_uid = l.pod_uid then a.pod_gone_at end,
+            launched_at = coalesce(a.launched_at, $3),
             state = case when a.state in ('queued', 'launching') then 'launched' else a.state end, claimed_until = null,
             schedule_timeout = l.schedule_timeout, start_timeout = l.start_timeout,
             waiting_kind = case when a.state in ('queued', 'launching') then null else a.waiting_kind end,
@@ -123,7 +127,7 @@ export async function recordLaunches(
             waiting_since = case when a.state in ('queued', 'launching') then null else a.waiting_since end
           from unnest($1::uuid[], $2::text[], $4::float8[], $5::float8[]) as l (id, pod_uid, schedule_timeout, start_timeout)
           where a.id = l.id
-          returning a.stop_requested_at is not null as is_unwanted`,
+          returning a.stop_requested_at is not null as is_unwanted, a.state = 'finished' and a.cleaned_at is null as has_remains`,
         values: [
           launched.map((record) => record.attempt_id),
           launched.map((record) => record.pod_uid),
@@ -133,6 +137,7 @@ export async function recordLaunches(
         ],
       });
       if (rows.some((row) => row.is_unwanted)) await notifyWork(tx, "stop");
+      if (rows.some((row) => row.has_remains)) await notifyWork(tx, "clean");
     }
     if (putOff.length > 0) {
       await tx.query({

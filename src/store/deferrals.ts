@@ -185,7 +185,9 @@ async function putOff(tx: Queryable, later: readonly Later[]): Promise<Set<strin
           as l (id, began_at, looks, due_at, reason, awaited_run_id, next_try)),
       kept as (
         update deferral d set due_at = l.due_at, awaited_run_id = l.awaited_run_id, leased_by = null, leased_until = null
+        -- One that has been written down holds no lease: its transaction may be repeated when nobody said that it took effect.
         from later l where d.task_instance_id = l.id and d.began_at = l.began_at and d.looks = l.looks
+          and d.leased_until is not null
         returning l.id, l.reason, l.next_try)
       update task_instance t set reason = k.reason, try_number = t.try_number + k.next_try::int
       from kept k where t.id = k.id and t.state = 'deferred' returning t.id, k.next_try`,

@@ -318,6 +318,19 @@ describe("a sensor", () => {
     expect(await instance("look")).toMatchObject({ state: "success", value: "new" });
   });
 
+  it("whose end is written down again, because nobody said that it was, spends one try", async () => {
+    await saveCode(store, dagOf("d", [wait("look", sensor(), [], { retries: 3 })]), {});
+    await store.trigger("d");
+    await store.settle();
+    const [claimed] = await claimDueWaits(store.db, { holder: "a", limit: 1, leaseMs: 60_000 }, store.now());
+    if (!claimed) throw new Error("there is a wait");
+    const outcome = { kind: "task_failed" as const, reason: "no", exit_code: null, error: null };
+    const records = [{ wait: claimed, verdict: { kind: "end" as const, outcome, result: null } }];
+    await recordWaits(store.db, store.rules, records, store.now());
+    await recordWaits(store.db, store.rules, records, store.now());
+    expect(await instance("look")).toMatchObject({ state: "deferred", try_number: 2 });
+  });
+
   it("whose scheduler stops in a poke is left for others, at once", async () => {
     await saveCode(store, dagOf("d", [wait("look", sensor())]), {
       functions: { look: "() => new Promise((done) => setTimeout(done, 50_000, true))" },

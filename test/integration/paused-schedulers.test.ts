@@ -145,6 +145,51 @@ it("an attempt of which nothing was found is not cleaned up by who found that be
   expect(rig.server.counts()).toMatchObject({ delete: 1 });
 });
 
+it("a pod whose launch is written down before it is seen is removed, when its attempt was cleaned up without it", async () => {
+  await executor.start();
+  await begin(1);
+  const [created, held] = [signal(), signal()];
+  const first = launcherOf("first", {
+    launch: async (order) => {
+      created.give();
+      await held.given;
+      return executor.launch(order);
+    },
+  });
+  await first.runOnce();
+  await created.given;
+  bundle.store.pass(15);
+  const second = launcherOf("second", { launch: async () => ({ kind: "refused", reason: "no more" }) });
+  await second.runOnce();
+  await second.drain();
+  await cleanFinished(bundle.context);
+  expect(await query("select 1 from attempt where cleaned_at is null")).toEqual([]);
+  rig.server.levers.silent = true;
+  held.give();
+  await first.drain();
+  expect(pods()).toHaveLength(1);
+  rig.server.levers.silent = false;
+  await cleanFinished(bundle.context);
+  expect(rig.server.counts()).toMatchObject({ delete: 1 });
+  expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "launch_refused" });
+});
+
+it("schedulers whose clocks are a minute apart launch everything, and each once", async () => {
+  await begin(20);
+  const ahead = contextOf("ahead");
+  const clock = { ...ahead.clock, now: () => new Date(bundle.store.now().getTime() + 60_000) };
+  const launchers = [launcherOf("behind"), createLauncher({ ...ahead, clock }, () => {})];
+  const open = () => query("select 1 from attempt where state <> 'launched'");
+  for (let passed = 0; passed < 120 && (await open()).length > 0; passed += 1) {
+    for (const launcher of launchers) await launcher.runOnce();
+    bundle.store.pass(1);
+  }
+  for (const launcher of launchers) await launcher.drain();
+  expect(await open()).toEqual([]);
+  expect(pods()).toHaveLength(20);
+  expect(await query("select 1 from attempt where launch_failures > 0")).toEqual([]);
+});
+
 it("a create that takes effect after its attempt has ended and been cleaned up is removed at once", async () => {
   await executor.start();
   await begin(1, { kind: "pod", container });
