@@ -8,8 +8,8 @@ import { readExecutors } from "../store/processes.ts";
 import { claimStrayLaunches, countStrayPods } from "../store/stray-attempts.ts";
 import type { SchedulerContext } from "./activity.ts";
 
-/** A scheduler that is restarted is soon back. */
-const ALIVE_MS = 60_000;
+/** One that stands still, or is cut off from Postgres, may be back; one that is stopped signs off and is not waited for. */
+const ALIVE_MS = 600_000;
 const REMIND_MS = 600_000;
 const CLAIM_LEASE_MS = 15_000;
 

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Executor, LaunchResult } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import { createStrayCheck } from "../../src/scheduler/refuse-strays.ts";
+import { forgetProcess, recordProcess } from "../../src/store/processes.ts";
 import { makeOrder, running, terminated } from "../support/api-server.ts";
 import type { Interception } from "../support/fake-api-server.ts";
 import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
@@ -188,6 +190,21 @@ it("schedulers whose clocks are a minute apart launch everything, and each once"
   expect(await open()).toEqual([]);
   expect(pods()).toHaveLength(20);
   expect(await query("select 1 from attempt where launch_failures > 0")).toEqual([]);
+});
+
+it("what only a scheduler could launch that stands still for minutes waits for it, until it signs off", async () => {
+  await begin(1);
+  const cluster = "kubernetes:gpu" as const;
+  await query(`update attempt set executor = '${cluster}'`);
+  const paused = { id: "paused", kind: "scheduler" as const, hostname: "a", executors: [cluster] };
+  const { store } = bundle;
+  await recordProcess(store.db, paused, store.now());
+  const refuseStrays = createStrayCheck(contextOf("other"));
+  store.pass(300);
+  expect(await refuseStrays()).toEqual({ counts: { refused: 0 } });
+  await forgetProcess(store.db, paused.id);
+  expect(await refuseStrays()).toEqual({ counts: { refused: 1 } });
+  expect(await readAttempt()).toMatchObject({ outcome: "launch_refused", claimed_by: "other" });
 });
 
 it("a create that takes effect after its attempt has ended and been cleaned up is removed at once", async () => {
