@@ -1,5 +1,5 @@
-// Work that is claimed row by row under leases and done off the loop, many at once: each pass writes down what has come to
-// an end, renews what takes longer, and claims as many as there are free places. What a killed scheduler had claimed is for
+// Work that is claimed row by row under leases and done off the loop, many at once: each pass renews what takes longer, writes
+// down what has come to an end, and claims as many as there are free places. What a killed scheduler had claimed is for
 // others when its lease runs out, as is work that fails unexpectedly. A lease that passed on takes its work with it: that is
 // broken off, and the store refuses what comes of it.
 
@@ -126,8 +126,8 @@ export function createLeasedWork<Item, Done>(
 
   return {
     runOnce: async () => {
-      const recorded = await writeDown();
       await renew();
+      const recorded = await writeDown();
       const asked = clock.monotonic();
       const now = clock.now();
       const free = mostAtOnce() - underWay.size;

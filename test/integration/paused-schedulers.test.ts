@@ -4,11 +4,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Executor, LaunchResult } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
+import { createLogger } from "../../src/lifecycle/log.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
 import { createStrayCheck } from "../../src/scheduler/refuse-strays.ts";
+import { openDatabase } from "../../src/store/database.ts";
 import { forgetProcess, recordProcess } from "../../src/store/processes.ts";
 import { makeOrder, running, terminated } from "../support/api-server.ts";
 import type { Interception } from "../support/fake-api-server.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
 import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
 
 const SOON = { timeout: 15_000 };
@@ -174,6 +177,35 @@ it("a pod whose launch is written down before it is seen is removed, when its at
   await cleanFinished(bundle.context);
   expect(rig.server.counts()).toMatchObject({ delete: 1 });
   expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "launch_refused" });
+});
+
+it("a launch that Postgres restarted under is written down once that is back, and not made again", async () => {
+  await begin(1);
+  const url = new URL(bundle.store.db.url);
+  const proxy = await startFaultProxy(url.hostname, Number(url.port));
+  url.port = String(proxy.port);
+  const db = openDatabase({ url: url.href, poolSize: 2, applicationName: "cut", log: createLogger("silent") });
+  const context = contextOf("first", {
+    launch: async (order) => {
+      const result = await executor.launch(order);
+      proxy.refuse(true);
+      proxy.cut();
+      return result;
+    },
+  });
+  const ended = signal();
+  const launcher = createLauncher({ ...context, db }, ended.give);
+  // Its look for the next launch may meet the cut.
+  await launcher.runOnce().catch(() => {});
+  await ended.given;
+  await expect(launcher.runOnce()).rejects.toMatchObject({ code: "unavailable" });
+  bundle.store.pass(60);
+  proxy.refuse(false);
+  expect((await launcher.runOnce()).counts).toEqual({ claimed: 0, recorded: 1 });
+  expect(await readAttempt()).toMatchObject({ state: "launched", pod_uid: expect.any(String) });
+  expect(rig.server.counts()).toMatchObject({ create: 1 });
+  await db.close();
+  await proxy.close();
 });
 
 it("schedulers whose clocks are a minute apart launch everything, and each once", async () => {
