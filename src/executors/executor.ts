@@ -79,8 +79,11 @@ export interface Executor extends Service {
   onCapacity?(listener: () => void): void;
   /** The namespace for a task with this partial Pod; null for executors without namespaces. */
   namespaceFor(pod: JsonObject | null): string | null;
-  /** Starts the attempt, or finds it started. Never throws for what the cluster answers. */
-  launch(order: LaunchOrder): Promise<LaunchResult>;
+  /**
+   * Starts the attempt, or finds it started. Never throws for what the cluster answers.
+   * @param isOurs false once somebody else may launch it: whoever was paused until then creates nothing any more
+   */
+  launch(order: LaunchOrder, isOurs?: () => boolean): Promise<LaunchResult>;
   /**
    * The last part of what the container of an ended attempt wrote; null when there is nothing to read. Throws when it cannot
    * be read. Absent: this executor runs no images.

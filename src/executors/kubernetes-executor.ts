@@ -145,12 +145,12 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
       onCapacity = listener;
     },
     namespaceFor,
-    launch: async (order) => {
+    launch: async (order, isOurs = () => true) => {
       const namespace = order.namespace ?? namespaceFor(order.pod);
       const refused = refuseUnwatched(options, namespace) ?? refuseUnreported(options, order);
       if (refused !== null) return refused;
       return quotas.pass(namespace, (onQuota) =>
-        launchPod({ http, clock, signal: stopping.signal, onQuota }, order, namespace, () =>
+        launchPod({ http, clock, signal: stopping.signal, isOurs, onQuota }, order, namespace, () =>
           manifestOf({ ...options, installationId }, order, namespace),
         ),
       );

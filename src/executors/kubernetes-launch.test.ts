@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { failure } from "../core/errors.ts";
-import { kubernetesError, type KubernetesErrorInput } from "../kubernetes/kubernetes-error.ts";
+import { FOREIGN, kubernetesError, type KubernetesErrorInput } from "../kubernetes/kubernetes-error.ts";
 import { judgeFailure } from "./kubernetes-launch.ts";
 
 const error = (more: Partial<KubernetesErrorInput>) =>
@@ -28,6 +28,7 @@ test.each<[string, unknown, "retry" | "refused" | "repeat", RegExp]>([
     "repeat",
     /not known whether/,
   ],
+  ["a proxy in between", error({ code: 403, reason: FOREIGN }), "retry", /not available/],
   ["nobody there", error({ code: 0, reason: "Unreachable" }), "retry", /not available/],
   ["401 after renewal", error({ code: 401 }), "retry", /not available/],
   [

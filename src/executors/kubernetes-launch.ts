@@ -35,6 +35,8 @@ export interface LaunchContext {
   http: KubernetesHttp;
   clock: Clock;
   signal: AbortSignal;
+  /** See Executor.launch. */
+  isOurs: () => boolean;
   /** The namespace's quota is used up. */
   onQuota: () => void;
 }
@@ -55,6 +57,10 @@ export async function launchPod(
   }
   const began = context.clock.monotonic();
   for (let creates = 1; ; creates += 1) {
+    // Its attempt may have ended since, and been cleaned up: a new container would run it once more.
+    if (!context.isOurs()) {
+      return { kind: "retry", reason: "The scheduler could not renew its claim in time", retry_after_ms: null };
+    }
     try {
       const pod = await createPod(context.http, namespace, manifest, context.signal);
       return { kind: "launched", pod_uid: pod.uid };

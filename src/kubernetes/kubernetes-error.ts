@@ -2,6 +2,9 @@
 // The one exception is quota: Kubernetes answers 403 Forbidden for "exceeded quota" and for a missing permission alike,
 // and only the message tells them apart.
 
+/** The answer of a proxy in between: whatever its code, it says nothing of what was asked for. */
+export const FOREIGN = "Foreign";
+
 export interface KubernetesCause {
   reason: string;
   field: string | null;
@@ -11,7 +14,7 @@ export interface KubernetesCause {
 export interface KubernetesError extends Error {
   /** HTTP status, or the code inside a watch's ERROR event; 0: there was no answer. */
   code: number;
-  /** Status.reason, or for calls without an answer: Unreachable, Timeout, ConnectionLost, Malformed. */
+  /** Status.reason, or for calls without an answer: Unreachable, Timeout, ConnectionLost, Malformed; FOREIGN. */
   reason: string;
   causes: KubernetesCause[];
   /** What the server asked to wait. */
@@ -54,7 +57,7 @@ export function isKubernetesError(error: unknown): error is KubernetesError {
 }
 
 export function isNotFound(error: unknown): boolean {
-  return isKubernetesError(error) && error.code === 404;
+  return isKubernetesError(error) && error.code === 404 && error.reason !== FOREIGN;
 }
 
 export function isAlreadyExists(error: unknown): boolean {
@@ -63,7 +66,7 @@ export function isAlreadyExists(error: unknown): boolean {
 
 /** Another write came between, or a precondition does not hold. */
 export function isConflict(error: unknown): boolean {
-  return isKubernetesError(error) && error.code === 409 && error.reason !== "AlreadyExists";
+  return isKubernetesError(error) && error.code === 409 && !["AlreadyExists", FOREIGN].includes(error.reason);
 }
 
 /** The object of that name is not the one whose uid was given: a patch would have to change it. */
@@ -104,8 +107,15 @@ export function isThrottled(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 429;
 }
 
-/** Likely to go away by itself: no answer, credentials in rotation, throttled, or a fault on the server's side. */
+/** Likely to go away by itself: no answer, credentials in rotation, throttled, or a fault on the server's side or before it. */
 export function isTransient(error: unknown): boolean {
   if (!isKubernetesError(error)) return false;
-  return error.code === 0 || error.code === 401 || error.code === 408 || error.code === 429 || error.code >= 500;
+  return (
+    error.code === 0 ||
+    error.reason === FOREIGN ||
+    error.code === 401 ||
+    error.code === 408 ||
+    error.code === 429 ||
+    error.code >= 500
+  );
 }

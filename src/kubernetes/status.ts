@@ -1,7 +1,7 @@
 // Reads a Kubernetes Status (the body of every error, and of a watch's ERROR event) and Retry-After.
 
 import { arrayAt, isObject, numberAt, objectAt, textAt } from "./read-json.ts";
-import { type KubernetesCause, type KubernetesError, kubernetesError } from "./kubernetes-error.ts";
+import { FOREIGN, type KubernetesCause, type KubernetesError, kubernetesError } from "./kubernetes-error.ts";
 
 const LONGEST_MESSAGE = 2_000;
 // A server that asks for a longer pause is asked again sooner: a watch should not be blind for that long.
@@ -45,7 +45,7 @@ export function errorOfAnswer(answer: AnswerOfError): KubernetesError {
   }
   return kubernetesError({
     code: answer.code,
-    reason: "",
+    reason: FOREIGN,
     message: `HTTP ${answer.code} ${answer.body.replace(/\s+/g, " ").trim().slice(0, 300)}`.trim(),
     retryAfterMs: answer.retryAfterMs,
     uncertain,

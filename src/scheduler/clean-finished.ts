@@ -40,14 +40,17 @@ export async function cleanFinished(context: SchedulerContext): Promise<PassResu
       }
     }),
   );
-  const ids = (kind: Cleaned["kind"], ms = 0) =>
-    remains.flatMap(({ attempt_id }, index) => {
+  const thoseOf = (kind: Cleaned["kind"], ms = 0) =>
+    remains.filter((_, index) => {
       const end = cleaned[index];
-      return end?.kind === kind && (end.kind !== "later" || end.ms === ms) ? [attempt_id] : [];
+      return end?.kind === kind && (end.kind !== "later" || end.ms === ms);
     });
   const delays = [...new Set(cleaned.flatMap((end) => (end.kind === "later" ? [end.ms] : [])))];
-  for (const ms of delays) await offerRemainsAgain(db, ids("later", ms), new Date(clock.now().getTime() + ms));
-  const gone = ids("gone");
+  for (const ms of delays) {
+    const ids = thoseOf("later", ms).map(({ attempt_id }) => attempt_id);
+    await offerRemainsAgain(db, ids, new Date(clock.now().getTime() + ms));
+  }
+  const gone = thoseOf("gone");
   await markCleaned(db, gone, clock.now());
   return {
     counts: { asked: remains.length, gone: gone.length },

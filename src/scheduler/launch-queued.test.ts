@@ -96,7 +96,7 @@ it.each(["launch_failed", "launch_refused"] as const)(
     if (!attempt) throw new Error("nothing to claim");
     const started = await store.start(attempt.attempt_id);
     const record = { attempt_id: attempt.attempt_id, kind: "ended" as const, outcome: outcomeOf(kind) };
-    await recordLaunches(store.db, store.rules, [record], store.now());
+    await recordLaunches(store.db, store.rules, "me", [record], store.now());
     expect(await readAttempt()).toMatchObject({ state: "running", outcome: null });
     await store.finish(started);
     expect(await readAttempt()).toMatchObject({ state: "finished", outcome: "success" });

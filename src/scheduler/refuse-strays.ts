@@ -5,27 +5,28 @@ import { parseExecutor, sayUnknownCluster } from "../core/executor-name.ts";
 import type { PassResult } from "../lifecycle/loop.ts";
 import { recordLaunches } from "../store/attempt-launch.ts";
 import { readExecutors } from "../store/processes.ts";
-import { countStrayPods, findStrayLaunches } from "../store/stray-attempts.ts";
+import { claimStrayLaunches, countStrayPods } from "../store/stray-attempts.ts";
 import type { SchedulerContext } from "./activity.ts";
 
-/** A scheduler that is restarted is soon back. */
-const ALIVE_MS = 60_000;
+/** One that stands still, or is cut off from Postgres, may be back; one that is stopped signs off and is not waited for. */
+const ALIVE_MS = 600_000;
 const REMIND_MS = 600_000;
+const CLAIM_LEASE_MS = 15_000;
 
 export function createStrayCheck(context: SchedulerContext): () => Promise<PassResult> {
-  const { db, rules, clock, log, executor, remotes = [] } = context;
+  const { db, rules, clock, log, holder, executor, remotes = [] } = context;
   let remindAt = Number.NEGATIVE_INFINITY;
   return async () => {
     const now = clock.now();
     const others = await readExecutors(db, new Date(now.getTime() - ALIVE_MS));
     const known = [...new Set([executor.name, ...remotes.map(({ name }) => name), ...others])];
-    const strays = await findStrayLaunches(db, known, now);
+    const strays = await claimStrayLaunches(db, { known, holder, leaseMs: CLAIM_LEASE_MS }, now);
     const ends = strays.map(({ attempt_id, executor: name }) => {
       const reason = sayUnknownCluster(parseExecutor(name).cluster ?? name);
       const outcome = { kind: "launch_refused" as const, reason, exit_code: null, error: null };
       return { attempt_id, kind: "ended" as const, outcome };
     });
-    if (ends.length > 0) await recordLaunches(db, rules, ends, now);
+    if (ends.length > 0) await recordLaunches(db, rules, holder, ends, now);
     if (clock.monotonic() >= remindAt) {
       for (const { executor: name, pods } of await countStrayPods(db, known)) {
         const { cluster } = parseExecutor(name);

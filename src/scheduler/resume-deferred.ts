@@ -1,13 +1,21 @@
 // Looks at tasks that wait without a pod: claims those that are due under a lease, finds out what they wait for, and writes
 // down what came of it. A sensor's function is called in a sealed child of its own, off the loop and many at once, so that a
-// slow or crashing one holds nobody up. The lease outlives the longest call: a poke never runs twice at once.
+// slow or crashing one holds nobody up.
 
 import { isFailure, messageOf } from "../core/errors.ts";
 import { judgeWait, type Poke, type WaitFacts } from "../core/judge-wait.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { isWait, type WaitOperator } from "../core/operator.ts";
 import { resolveInputs } from "../core/inputs.ts";
-import { claimDueWaits, type ClaimedWait, findNextWait, recordWaits, type WaitRecord } from "../store/deferrals.ts";
+import {
+  claimDueWaits,
+  type ClaimedWait,
+  extendWaits,
+  findNextWait,
+  type Look,
+  recordWaits,
+  type WaitRecord,
+} from "../store/deferrals.ts";
 import { readEarlyEvent } from "../store/early-events.ts";
 import { readInputSources } from "../store/input-sources.ts";
 import { runFacts } from "../store/run-row.ts";
@@ -18,8 +26,8 @@ import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
 /** One call of a sensor's function. */
 const POKE_LIMIT_MS = 60_000;
-/** Longer than a call and its start and end: from when a scheduler died, its waits are looked at again after this. */
-const LEASE_MS = 120_000;
+/** Longer than Postgres is mostly away: who cannot renew keeps it that long, and no poke runs twice at once. */
+const LEASE_MS = 60_000;
 /** Looks under way at once, each a query or a child process. */
 const MOST_AT_ONCE = 16;
 
@@ -29,14 +37,21 @@ export function createDeferredLooks(context: SchedulerContext, wake: () => void)
     context,
     {
       name: "resume-deferred",
-      mostAtOnce: MOST_AT_ONCE,
+      mostAtOnce: () => MOST_AT_ONCE,
+      leaseMs: LEASE_MS,
+      keyOf: nameLook,
       claim: (limit, now) => claimDueWaits(db, { holder, limit, leaseMs: LEASE_MS }, now),
-      work: (wait, signal) => look(context, wait, signal),
+      extend: async (waits, until) => (await extendWaits(db, waits, until)).map(nameLook),
+      work: (wait, { signal }) => look(context, wait, signal),
       record: (records, now) => recordWaits(db, rules, records, now),
       findNext: (now) => findNextWait(db, now),
     },
     wake,
   );
+}
+
+function nameLook({ task_instance_id, began_at, looks }: Look): string {
+  return `${task_instance_id} ${began_at.getTime()} ${looks}`;
 }
 
 /** null: it was broken off, so nothing is known. */

@@ -4,9 +4,11 @@
 import { CALL_SECONDS, type CallbackContext, callbackKey } from "../core/callback.ts";
 import { isFailure } from "../core/errors.ts";
 import {
+  type CallbackCall,
   type CallbackEnd,
   claimCallbacks,
   type ClaimedCallback,
+  extendCallbacks,
   findNextCallback,
   recordCallbacks,
 } from "../store/callbacks.ts";
@@ -15,8 +17,8 @@ import type { SchedulerContext } from "./activity.ts";
 import { callAuthor } from "./call-author.ts";
 import { createLeasedWork, type LeasedWork } from "./leased-work.ts";
 
-/** Longer than a call with its start and end. */
-const LEASE_MS = 120_000;
+/** As for looks at sensors: see resume-deferred.ts. */
+const LEASE_MS = 60_000;
 const MOST_AT_ONCE = 8;
 
 export function createCallbackCalls(context: SchedulerContext, wake: () => void): LeasedWork {
@@ -25,14 +27,21 @@ export function createCallbackCalls(context: SchedulerContext, wake: () => void)
     context,
     {
       name: "run-callbacks",
-      mostAtOnce: MOST_AT_ONCE,
+      mostAtOnce: () => MOST_AT_ONCE,
+      leaseMs: LEASE_MS,
+      keyOf: nameCall,
       claim: (limit, now) => claimCallbacks(db, { limit, leaseMs: LEASE_MS }, now),
-      work: (callback, signal) => call(context, callback, signal),
+      extend: async (calls, until) => (await extendCallbacks(db, calls, until)).map(nameCall),
+      work: (callback, { signal }) => call(context, callback, signal),
       record: (ends, now) => recordCallbacks(db, ends, now),
       findNext: (now) => findNextCallback(db, now),
     },
     wake,
   );
+}
+
+function nameCall({ id, tries }: CallbackCall): string {
+  return `${id} ${tries}`;
 }
 
 async function call(

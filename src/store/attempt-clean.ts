@@ -70,13 +70,19 @@ export async function claimRemains(
   return rows;
 }
 
-export async function markCleaned(db: Queryable, attemptIds: readonly string[], now: Date): Promise<void> {
-  if (attemptIds.length === 0) return;
+/** Of those that nothing is left of, as far as is known: a pod that was seen since is offered for removal. */
+export async function markCleaned(
+  db: Queryable,
+  handles: readonly Pick<AttemptHandle, "attempt_id" | "pod_uid">[],
+  now: Date,
+): Promise<void> {
+  if (handles.length === 0) return;
   await db.query({
     name: "mark_cleaned",
-    text: `update attempt set cleaned_at = $2, pod_gone_at = coalesce(pod_gone_at, $2), claimed_until = null
-      where id = any ($1::uuid[]) and cleaned_at is null`,
-    values: [attemptIds, now],
+    text: `update attempt a set cleaned_at = $3, pod_gone_at = coalesce(a.pod_gone_at, $3), claimed_until = null
+      from unnest($1::uuid[], $2::text[]) as h (id, pod_uid)
+      where a.id = h.id and a.cleaned_at is null and a.pod_uid is not distinct from h.pod_uid`,
+    values: [handles.map(({ attempt_id }) => attempt_id), handles.map(({ pod_uid }) => pod_uid), now],
   });
 }
 

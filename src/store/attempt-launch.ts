@@ -1,5 +1,6 @@
 // Hands attempts to executors: a claim under a short lease, so that an attempt whose claimer died is launched by another.
-// Launching twice is harmless (the pod's name is the attempt's), so the claim saves work and guards nothing.
+// Launching twice makes one pod (its name is the attempt's), but what a launcher says that has lost its claim is refused, save
+// that the pod is there.
 
 import { cleanText } from "../core/clean-text.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -55,18 +56,20 @@ export async function claimAttempts(
   return rows;
 }
 
-/** Of launches that are still under way. */
-export async function renewClaims(
+/** Of launches that are still under way. Returns the attempts that are still the holder's. */
+export async function extendClaims(
   db: Queryable,
-  claim: { attemptIds: readonly string[]; holder: string; leaseMs: number },
-  now: Date,
-): Promise<void> {
-  await db.query({
-    name: "renew_claims",
-    // What has been recorded, or taken over, since is left alone.
-    text: "update attempt set claimed_until = $3 where id = any ($1::uuid[]) and claimed_by = $2 and state = 'launching'",
-    values: [claim.attemptIds, claim.holder, new Date(now.getTime() + claim.leaseMs)],
+  claim: { attemptIds: readonly string[]; holder: string },
+  until: Date,
+): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    name: "extend_claims",
+    // What has been seen to be launched, or taken over, since is left alone.
+    text: `update attempt set claimed_until = $3 where id = any ($1::uuid[]) and claimed_by = $2 and state = 'launching'
+      returning id`,
+    values: [claim.attemptIds, claim.holder, until],
   });
+  return rows.map(({ id }) => id);
 }
 
 /** When a launch that was put off is due; null when none is. */
@@ -93,10 +96,14 @@ export type LaunchRecord = { attempt_id: string } & (
   | { kind: "ended"; outcome: Outcome }
 );
 
-/** Writes what became of launches. A worker may have started, even ended, before this: nothing of that is undone. */
+/**
+ * Writes what became of launches. A worker may have started, even ended, before this: nothing of that is undone. A pod is there
+ * whoever made it; any other end counts only while the claim is the holder's, because another may be making the pod.
+ */
 export async function recordLaunches(
   db: Database,
   rules: OutcomeRules,
+  holder: string,
   records: readonly LaunchRecord[],
   now: Date,
 ): Promise<void> {
@@ -105,18 +112,22 @@ export async function recordLaunches(
   const ended = records.filter((record) => record.kind === "ended");
   await db.transaction(async (tx) => {
     if (launched.length > 0) {
-      const { rows } = await tx.query<{ is_unwanted: boolean }>({
+      const { rows } = await tx.query<{ is_unwanted: boolean; has_remains: boolean }>({
         name: "record_launched",
+        // What was cleaned up without this pod is to be cleaned up again: see reopenCleaned in observations.ts.
         text: `
-          update attempt a set pod_uid = coalesce(a.pod_uid, l.pod_uid), launched_at = coalesce(a.launched_at, $3),
+          update attempt a set pod_uid = case when a.cleaned_at is null then coalesce(a.pod_uid, l.pod_uid) else l.pod_uid end,
+            cleaned_at = case when a.pod_uid = l.pod_uid then a.cleaned_at end,
+            pod_gone_at = case when a.cleaned_at is null or a.pod_uid = l.pod_uid then a.pod_gone_at end,
+            launched_at = coalesce(a.launched_at, $3),
             state = case when a.state in ('queued', 'launching') then 'launched' else a.state end, claimed_until = null,
             schedule_timeout = l.schedule_timeout, start_timeout = l.start_timeout,
-            waiting_kind = case when a.state = 'launching' then null else a.waiting_kind end,
-            waiting_reason = case when a.state = 'launching' then null else a.waiting_reason end,
-            waiting_since = case when a.state = 'launching' then null else a.waiting_since end
+            waiting_kind = case when a.state in ('queued', 'launching') then null else a.waiting_kind end,
+            waiting_reason = case when a.state in ('queued', 'launching') then null else a.waiting_reason end,
+            waiting_since = case when a.state in ('queued', 'launching') then null else a.waiting_since end
           from unnest($1::uuid[], $2::text[], $4::float8[], $5::float8[]) as l (id, pod_uid, schedule_timeout, start_timeout)
           where a.id = l.id
-          returning a.stop_requested_at is not null as is_unwanted`,
+          returning a.stop_requested_at is not null as is_unwanted, a.state = 'finished' and a.cleaned_at is null as has_remains`,
         values: [
           launched.map((record) => record.attempt_id),
           launched.map((record) => record.pod_uid),
@@ -126,6 +137,7 @@ export async function recordLaunches(
         ],
       });
       if (rows.some((row) => row.is_unwanted)) await notifyWork(tx, "stop");
+      if (rows.some((row) => row.has_remains)) await notifyWork(tx, "clean");
     }
     if (putOff.length > 0) {
       await tx.query({
@@ -135,18 +147,20 @@ export async function recordLaunches(
             waiting_kind = 'starting', waiting_reason = p.reason, waiting_since = coalesce(a.waiting_since, $4),
             claimed_until = null
           from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as p (id, reason, launch_after)
-          where a.id = p.id and a.state = 'launching'`,
+          where a.id = p.id and a.state = 'launching' and a.claimed_by = $5`,
         values: [
           putOff.map((record) => record.attempt_id),
           putOff.map((record) => cleanText(record.reason)),
           putOff.map((record) => record.launch_after),
           now,
+          holder,
         ],
       });
     }
     const unlaunched = await lockUnlaunched(
       tx,
       ended.map((record) => record.attempt_id),
+      holder,
     );
     const ends = ended
       .filter((record) => unlaunched.has(record.attempt_id))
@@ -156,13 +170,14 @@ export async function recordLaunches(
 }
 
 /** Without those that an earlier create, whose answer was lost, has brought to life: a refused repeat says nothing of them. */
-async function lockUnlaunched(tx: Queryable, attemptIds: readonly string[]): Promise<Set<string>> {
+async function lockUnlaunched(tx: Queryable, attemptIds: readonly string[], holder: string): Promise<Set<string>> {
   if (attemptIds.length === 0) return new Set();
   // The lock holds off a start until the outcome is written, which then refuses it.
   const { rows } = await tx.query<{ id: string }>({
     name: "lock_unlaunched",
-    text: `select id from attempt where id = any ($1::uuid[]) and state in ('queued', 'launching') order by id for no key update`,
-    values: [attemptIds],
+    text: `select id from attempt where id = any ($1::uuid[]) and state = 'launching' and claimed_by = $2
+      order by id for no key update`,
+    values: [attemptIds, holder],
   });
   return new Set(rows.map((row) => row.id));
 }

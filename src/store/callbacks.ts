@@ -114,8 +114,14 @@ export async function setRunDeadline(
   await notifyWork(tx, "callbacks");
 }
 
-export interface ClaimedCallback extends RunRow {
+/** One call of a callback. */
+export interface CallbackCall {
   id: number;
+  /** This one included. */
+  tries: number;
+}
+
+export interface ClaimedCallback extends RunRow, CallbackCall {
   event: CallbackEvent;
   task_id: string | null;
   map_index: number | null;
@@ -124,8 +130,6 @@ export interface ClaimedCallback extends RunRow {
   run_state: RunState;
   state: TaskState | null;
   version_id: number;
-  /** This call included. */
-  tries: number;
 }
 
 export async function claimCallbacks(
@@ -151,6 +155,21 @@ export async function claimCallbacks(
   return rows;
 }
 
+/** Moves the ends of leases; returns the calls that nobody else has repeated since. */
+export async function extendCallbacks(
+  db: Queryable,
+  calls: readonly CallbackCall[],
+  until: Date,
+): Promise<CallbackCall[]> {
+  const { rows } = await db.query<CallbackCall>({
+    name: "extend_callbacks",
+    text: `update callback c set leased_until = $3 from unnest($1::bigint[], $2::int[]) as l (id, tries)
+      where c.id = l.id and c.tries = l.tries and c.state = 'pending' returning c.id, c.tries`,
+    values: [calls.map(({ id }) => id), calls.map(({ tries }) => tries), until],
+  });
+  return rows;
+}
+
 export async function findNextCallback(db: Queryable, now: Date): Promise<Date | null> {
   const { rows } = await db.query<{ due_at: Date }>({
     name: "next_callback",
@@ -160,10 +179,7 @@ export async function findNextCallback(db: Queryable, now: Date): Promise<Date |
   return rows[0]?.due_at ?? null;
 }
 
-export interface CallbackEnd {
-  id: number;
-  /** The call that ended. */
-  tries: number;
+export interface CallbackEnd extends CallbackCall {
   /** null: it returned. */
   error: string | null;
 }

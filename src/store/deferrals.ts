@@ -1,5 +1,5 @@
 // Task instances that wait without a pod: begun when they are queued, looked at under a lease by whichever scheduler
-// comes first, ended in one transaction with their result. A look that outlived its lease changes nothing.
+// comes first, ended in one transaction with their result. A look that outlived its lease, or its wait, changes nothing.
 
 import { decideAfterAttempt } from "../core/after-attempt.ts";
 import { eventOf } from "../core/callback.ts";
@@ -40,8 +40,16 @@ export async function beginDeferrals(tx: Queryable, waits: readonly Wait[], now:
   await notifyWork(tx, "defer");
 }
 
-export interface ClaimedWait extends RunRow {
+/** One look at one wait. */
+export interface Look {
   task_instance_id: string;
+  /** Which wait: one that begins anew counts its looks from 1 again. */
+  began_at: Date;
+  /** This one included. */
+  looks: number;
+}
+
+export interface ClaimedWait extends RunRow, Look {
   task_id: string;
   map_index: number;
   map_positions: number[] | null;
@@ -49,10 +57,7 @@ export interface ClaimedWait extends RunRow {
   try_number: number;
   max_tries: number;
   infrastructure_failures: number;
-  began_at: Date;
   first_look_at: Date;
-  /** This one included; names it when its end is recorded. */
-  looks: number;
   awaited_run_id: number | null;
 }
 
@@ -88,6 +93,26 @@ export async function claimDueWaits(
   return rows;
 }
 
+/** Moves the ends of leases; returns the looks that nobody else has repeated, and nobody ended, since. */
+export async function extendWaits(db: Queryable, looks: readonly Look[], until: Date): Promise<Look[]> {
+  const { rows } = await db.query<Look>({
+    name: "extend_waits",
+    text: `update deferral d set leased_until = $4 from unnest($1::uuid[], $2::timestamptz[], $3::int[]) as l (id, began_at, looks)
+      where d.task_instance_id = l.id and d.began_at = l.began_at and d.looks = l.looks
+      returning d.task_instance_id, d.began_at, d.looks`,
+    values: [...columnsOf(looks), until],
+  });
+  return rows;
+}
+
+function columnsOf(looks: readonly Look[]) {
+  return [
+    looks.map(({ task_instance_id }) => task_instance_id),
+    looks.map(({ began_at }) => began_at),
+    looks.map((look) => look.looks),
+  ];
+}
+
 export async function findNextWait(db: Queryable, now: Date): Promise<Date | null> {
   const { rows } = await db.query<{ due_at: Date }>({
     name: "next_wait",
@@ -98,7 +123,7 @@ export async function findNextWait(db: Queryable, now: Date): Promise<Date | nul
 }
 
 export interface WaitRecord {
-  wait: Omit<ClaimedWait, "began_at" | "first_look_at">;
+  wait: Omit<ClaimedWait, "first_look_at">;
   verdict: WaitVerdict;
   awaited_run_id?: number | null;
 }
@@ -142,9 +167,7 @@ export async function recordWaits(
   });
 }
 
-interface Later {
-  task_instance_id: string;
-  looks: number;
+interface Later extends Look {
   due_at: Date | null;
   reason: string;
   awaited_run_id: number | null;
@@ -158,16 +181,18 @@ async function putOff(tx: Queryable, later: readonly Later[]): Promise<Set<strin
     name: "put_off_waits",
     text: `
       with later as (
-        select * from unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bool[])
-          as l (id, looks, due_at, reason, awaited_run_id, next_try)),
+        select * from unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bool[])
+          as l (id, began_at, looks, due_at, reason, awaited_run_id, next_try)),
       kept as (
         update deferral d set due_at = l.due_at, awaited_run_id = l.awaited_run_id, leased_by = null, leased_until = null
-        from later l where d.task_instance_id = l.id and d.looks = l.looks returning l.id, l.reason, l.next_try)
+        -- One that has been written down holds no lease: its transaction may be repeated when nobody said that it took effect.
+        from later l where d.task_instance_id = l.id and d.began_at = l.began_at and d.looks = l.looks
+          and d.leased_until is not null
+        returning l.id, l.reason, l.next_try)
       update task_instance t set reason = k.reason, try_number = t.try_number + k.next_try::int
       from kept k where t.id = k.id and t.state = 'deferred' returning t.id, k.next_try`,
     values: [
-      later.map((one) => one.task_instance_id),
-      later.map((one) => one.looks),
+      ...columnsOf(later),
       later.map((one) => one.due_at),
       later.map((one) => cleanText(one.reason)),
       later.map((one) => one.awaited_run_id),
@@ -177,12 +202,10 @@ async function putOff(tx: Queryable, later: readonly Later[]): Promise<Set<strin
   return new Set(rows.flatMap(({ id, next_try }) => (next_try ? [id] : [])));
 }
 
-export interface WaitEnd {
-  task_instance_id: string;
+/** The look that ended it, or the last before a person did. */
+export interface WaitEnd extends Look {
   task_id: string;
   version_id: number;
-  /** The look that ended it. */
-  looks: number;
   state: "success" | "skipped" | "failed";
   reason: string;
   result: Json;
@@ -200,19 +223,14 @@ export async function endWaits(
     name: "end_waits",
     text: `
       with ended as (
-        delete from deferral d using unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as e (id, looks, state, reason)
-        where d.task_instance_id = e.id and d.looks = e.looks returning e.id, e.state, e.reason),
+        delete from deferral d
+        using unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::text[], $5::text[]) as e (id, began_at, looks, state, reason)
+        where d.task_instance_id = e.id and d.began_at = e.began_at and d.looks = e.looks returning e.id, e.state, e.reason),
       -- Whatever ended the wait, so that the next one waits anew.
       taken as (delete from early_event v using ended e where v.task_instance_id = e.id)
-      update task_instance t set state = e.state, reason = e.reason, end_date = $5, counted = false
+      update task_instance t set state = e.state, reason = e.reason, end_date = $6, counted = false
       from ended e where t.id = e.id and t.state = 'deferred' returning t.id`,
-    values: [
-      ends.map((end) => end.task_instance_id),
-      ends.map((end) => end.looks),
-      ends.map((end) => end.state),
-      ends.map((end) => cleanText(end.reason)),
-      now,
-    ],
+    values: [...columnsOf(ends), ends.map((end) => end.state), ends.map((end) => cleanText(end.reason)), now],
   });
   const ids = new Set(rows.map(({ id }) => id));
   // Also of those that a person rejected: the answer is what the result says.

@@ -1,5 +1,6 @@
 // What executors saw of pods and processes, and how far they have looked: one transaction for a batch and its position, under
-// the token of the lease that allows the watch. An observation of an ended attempt adds to its timeline and changes nothing.
+// the token of the lease that allows the watch. An observation of an ended attempt adds to its timeline and changes nothing,
+// unless it is of a pod that nobody knew of.
 
 import { cleanText } from "../core/clean-text.ts";
 import type { ExecutorName } from "../core/executor-name.ts";
@@ -10,6 +11,7 @@ import { takeContainerResults } from "./container-results.ts";
 import type { Database, Queryable } from "./database.ts";
 import { assertLease, type Lease } from "./leases.ts";
 import { saveResults } from "./task-results.ts";
+import { notifyWork } from "./wake-up.ts";
 
 export interface ObservationBatch {
   /** Whose attempts they are of: anyone may write an attempt's marks on a pod of another cluster. */
@@ -32,6 +34,8 @@ export async function recordObservations(
     if (merged.length > 0) {
       const own = await updateTimelines(tx, batch.executor, merged, now);
       const ours = merged.filter((seen) => own.has(podKey(seen)));
+      const others = merged.filter((seen) => !own.has(podKey(seen)) && !seen.gone);
+      await reopenCleaned(tx, batch.executor, others);
       await startContainers(tx, ours, now);
       const ended = await recordOutcomes(tx, rules, ours.flatMap(toEnd), now);
       const results = new Map(
@@ -118,7 +122,8 @@ async function updateTimelines(
         $10::timestamptz[], $11::bigint[])
         as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone, image_pulled_at,
           memory_limit)
-      where a.id = o.id and a.epoch = o.epoch and a.executor = $12 and (a.pod_uid is null or a.pod_uid = o.pod_uid)
+      where a.id = o.id and a.epoch = o.epoch and a.executor = $12
+        and (a.pod_uid = o.pod_uid or (a.pod_uid is null and a.cleaned_at is null))
       returning a.id as attempt_id, o.pod_uid`,
     values: [
       observations.map((observation) => observation.attempt_id),
@@ -136,6 +141,32 @@ async function updateTimelines(
     ],
   });
   return new Set(rows.map(podKey));
+}
+
+/**
+ * A create may take effect after its attempt has ended and nothing was left of it. Its pod would run, and a container that
+ * nobody can refuse would run once more: it is to be removed as any other.
+ */
+async function reopenCleaned(
+  tx: Queryable,
+  executor: ExecutorName,
+  observations: readonly Observation[],
+): Promise<void> {
+  if (observations.length === 0) return;
+  const { rowCount } = await tx.query({
+    name: "reopen_cleaned",
+    text: `
+      update attempt a set pod_uid = o.pod_uid, pod_gone_at = null, cleaned_at = null
+      from unnest($1::uuid[], $2::int[], $3::text[]) as o (id, epoch, pod_uid)
+      where a.id = o.id and a.epoch = o.epoch and a.executor = $4 and a.cleaned_at is not null`,
+    values: [
+      observations.map(({ attempt_id }) => attempt_id),
+      observations.map(({ epoch }) => epoch),
+      observations.map(({ pod_uid }) => pod_uid),
+      executor,
+    ],
+  });
+  if (rowCount > 0) await notifyWork(tx, "clean");
 }
 
 /** Where there is no worker to say so, the container's start is the attempt's, and what was seen of it is the first sign. */

@@ -2,16 +2,25 @@
 
 import type { Queryable } from "./database.ts";
 
-/** Those that could not be launched by anybody. Over attempt_to_launch, which holds what parallelism allows. */
-export async function findStrayLaunches(db: Queryable, known: readonly string[], now: Date) {
+/**
+ * Those that could not be launched by anybody, claimed as if for a launch: a scheduler that has just got to know their cluster
+ * may be about to. Over attempt_to_launch, which holds what parallelism allows.
+ */
+export async function claimStrayLaunches(
+  db: Queryable,
+  claim: { known: readonly string[]; holder: string; leaseMs: number },
+  now: Date,
+): Promise<{ attempt_id: string; executor: string }[]> {
   const { rows } = await db.query<{ attempt_id: string; executor: string }>({
-    name: "find_stray_launches",
+    name: "claim_stray_launches",
     text: `
-      select id as attempt_id, executor from attempt
-      where state in ('queued', 'launching') and executor like 'kubernetes:%' and executor <> all ($1::text[])
-        and (claimed_until is null or claimed_until <= $2)
-      order by queued_at limit 500`,
-    values: [known, now],
+      update attempt set state = 'launching', claimed_by = $3, claimed_until = $4 where id in (
+        select id from attempt
+        where state in ('queued', 'launching') and executor like 'kubernetes:%' and executor <> all ($1::text[])
+          and (claimed_until is null or claimed_until <= $2)
+        order by queued_at limit 500 for update skip locked)
+      returning id as attempt_id, executor`,
+    values: [claim.known, now, claim.holder, new Date(now.getTime() + claim.leaseMs)],
   });
   return rows;
 }

@@ -8,7 +8,7 @@ import type { Outcome } from "../core/outcome.ts";
 import type { TaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
-import { endWaits, type WaitEnd } from "./deferrals.ts";
+import { endWaits, type Look, type WaitEnd } from "./deferrals.ts";
 import { keepEarlyEvent } from "./early-events.ts";
 import { readPage } from "./read-page.ts";
 import type { InstanceKey } from "./read-task-instances.ts";
@@ -48,10 +48,10 @@ async function endByAnswer(
   now: Date,
 ): Promise<string[]> {
   return db.transaction(async (tx) => {
-    const { rows } = await tx.query<Pick<WaitEnd, "task_instance_id" | "looks" | "task_id" | "version_id">>({
+    const { rows } = await tx.query<Pick<WaitEnd, keyof Look | "task_id" | "version_id">>({
       name: "lock_wait",
       // The wait before its instance, as everywhere.
-      text: `select d.task_instance_id, d.looks, t.task_id, r.version_id from deferral d join task_instance t on t.id = d.task_instance_id
+      text: `select d.task_instance_id, d.began_at, d.looks, t.task_id, r.version_id from deferral d join task_instance t on t.id = d.task_instance_id
           join dag_run r on r.id = t.run_id
         where r.dag_id = $1 and r.dag_run_id = $2 and t.task_id = $3 and t.map_index = $4 and t.state = 'deferred'
         for update of d`,

@@ -170,14 +170,14 @@ describe("an attempt", () => {
       reason: "exceeded quota: pods",
       launch_after: later,
     };
-    await recordLaunches(store.db, store.rules, [putOff], store.now());
+    await recordLaunches(store.db, store.rules, "me", [putOff], store.now());
     const { rows } = await store.db.query({ text: "select state, waiting_reason, launch_failures from attempt" });
     expect(rows).toEqual([{ state: "queued", waiting_reason: "exceeded quota: pods", launch_failures: 1 }]);
     expect(await claimAttempts(store.db, claim, store.now())).toHaveLength(0);
     store.pass(6);
     expect(await claimAttempts(store.db, claim, store.now())).toHaveLength(1);
     const refused = { attempt_id: first.attempt_id, kind: "ended" as const, outcome: outcomeOf("launch_refused") };
-    await recordLaunches(store.db, store.rules, [refused], store.now());
+    await recordLaunches(store.db, store.rules, "me", [refused], store.now());
     expect(await store.states(run.id)).toEqual({ a: "failed" });
   });
 
@@ -216,7 +216,7 @@ describe("an attempt", () => {
     expect(await claimRemains(store.db, claim, store.now())).toEqual([]);
     store.pass(31);
     expect(await claimRemains(store.db, claim, store.now())).toHaveLength(1);
-    await markCleaned(store.db, [attempt.attempt_id], store.now());
+    await markCleaned(store.db, [attempt], store.now());
     expect(await expected()).toEqual([]);
   });
 });

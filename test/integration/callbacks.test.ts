@@ -7,6 +7,7 @@ import { callAgainIn, type CallbackContext } from "../../src/core/callback.ts";
 import type { DagDefinition, TaskDefinition } from "../../src/core/definition.ts";
 import { type AttemptRunner, runInProcess } from "../../src/dags/run-in-process.ts";
 import { createVirtualClock } from "../../src/lifecycle/virtual-clock.ts";
+import type { LeasedWork } from "../../src/scheduler/leased-work.ts";
 import { createCallbackCalls } from "../../src/scheduler/run-callbacks.ts";
 import { listRunCallbacks } from "../../src/store/callbacks.ts";
 import { contextOf, lookThrough, saveCode } from "../support/deferred-looks.ts";
@@ -184,14 +185,16 @@ it("that fail are called again within a budget, and change nothing", async () =>
   expect(await list(run)).toEqual([["a", "success", "failed", 5]]);
 });
 
-it("are called again by another scheduler when one died in the call", async () => {
+it.each<[string, (calls: LeasedWork) => unknown]>([
+  ["was stopped", (calls) => calls.drain()],
+  ["died", () => store.pass(60)],
+])("are called again by another scheduler when one %s in the call", async (_, end) => {
   await save([taskOf("a", [], { callbacks: ["success"] })], {});
   await store.trigger("d");
   await store.workThrough();
-  const dying = createCallbackCalls(contextOf(store), () => {});
-  await dying.runOnce();
-  await dying.drain();
-  store.pass(121);
+  const calls = createCallbackCalls(contextOf(store), () => {});
+  await calls.runOnce();
+  await end(calls);
   await callThrough();
   expect(told.length).toBeGreaterThanOrEqual(1);
   const { rows } = await store.db.query({ text: "select state, tries from callback" });

@@ -7,6 +7,7 @@ import type { Operator } from "../../src/core/operator.ts";
 import { createDeferredLooks } from "../../src/scheduler/resume-deferred.ts";
 import { claimDueWaits, recordWaits } from "../../src/store/deferrals.ts";
 import { contextOf, lookThrough, saveCode } from "../support/deferred-looks.ts";
+import { act, clear, mark } from "../support/interventions.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -80,6 +81,28 @@ describe("a wait", () => {
     store.pass(60);
     expect(await lookThrough(store)).toBe(0);
     expect((await store.db.query({ text: "select from deferral" })).rowCount).toBe(0);
+  });
+
+  it("that begins anew is not ended by a look at the one before", async () => {
+    await store.save(dagOf("d", [wait("pause", { type: "wait_for", seconds: 60, ...LIMITS })]));
+    const run = { dag_id: "d", ...(await store.trigger("d")) };
+    await store.settle();
+    const claim = (holder: string) => claimDueWaits(store.db, { holder, limit: 1, leaseMs: 60_000 }, store.now());
+    const [late] = await claim("late");
+    if (!late) throw new Error("there is a wait");
+    store.pass(1);
+    await act(store, run, mark(["pause"], "failed"));
+    await act(store, run, clear(["pause"]));
+    await store.settle();
+    const [next] = await claim("next");
+    expect(next).toMatchObject({ looks: late.looks, try_number: 2 });
+    const outcome = { kind: "success" as const, reason: "", exit_code: null, error: null };
+    const ended = [{ wait: late, verdict: { kind: "end" as const, outcome, result: null } }];
+    expect(await recordWaits(store.db, store.rules, ended, store.now())).toEqual({ ended: 0 });
+    const later = [{ wait: late, verdict: { kind: "wait" as const, due_at: store.now(), reason: "late" } }];
+    await recordWaits(store.db, store.rules, later, store.now());
+    expect(await instance("pause")).toMatchObject({ state: "deferred", try_number: 2 });
+    expect((await claim("another")).length).toBe(0);
   });
 });
 
@@ -295,7 +318,20 @@ describe("a sensor", () => {
     expect(await instance("look")).toMatchObject({ state: "success", value: "new" });
   });
 
-  it("whose scheduler stops in a poke is left for others", async () => {
+  it("whose end is written down again, because nobody said that it was, spends one try", async () => {
+    await saveCode(store, dagOf("d", [wait("look", sensor(), [], { retries: 3 })]), {});
+    await store.trigger("d");
+    await store.settle();
+    const [claimed] = await claimDueWaits(store.db, { holder: "a", limit: 1, leaseMs: 60_000 }, store.now());
+    if (!claimed) throw new Error("there is a wait");
+    const outcome = { kind: "task_failed" as const, reason: "no", exit_code: null, error: null };
+    const records = [{ wait: claimed, verdict: { kind: "end" as const, outcome, result: null } }];
+    await recordWaits(store.db, store.rules, records, store.now());
+    await recordWaits(store.db, store.rules, records, store.now());
+    expect(await instance("look")).toMatchObject({ state: "deferred", try_number: 2 });
+  });
+
+  it("whose scheduler stops in a poke is left for others, at once", async () => {
     await saveCode(store, dagOf("d", [wait("look", sensor())]), {
       functions: { look: "() => new Promise((done) => setTimeout(done, 50_000, true))" },
     });
@@ -305,5 +341,6 @@ describe("a sensor", () => {
     expect((await looks.runOnce()).counts).toEqual({ claimed: 1, recorded: 0 });
     await looks.drain();
     expect(await instance("look")).toMatchObject({ state: "deferred", looks: 1 });
+    expect(await claimDueWaits(store.db, { holder: "z", limit: 10, leaseMs: 60_000 }, store.now())).toHaveLength(1);
   });
 });

@@ -159,6 +159,35 @@ test("a removal that meets another uid, or nothing, is done", async () => {
   expect(await executor.remove(pod)).toBe("gone");
 });
 
+describe("an answer of a proxy in between, and not of Kubernetes,", () => {
+  test.each([400, 403, 404, 409])("with %i says nothing of a pod", async (code) => {
+    const executor = rig.makeExecutor();
+    await watch(executor);
+    const pod = await rig.launch(executor);
+    await rig.setStatus(pod.pod_name, running);
+    await rig.ledger.wait("the pod", (each) => each.container_started_at !== null);
+    let answers = 0;
+    rig.server.intercept = ({ verb, resource }, response) => {
+      if (resource !== "pods" || !["create", "get", "delete"].includes(verb)) return "pass";
+      answers += 1;
+      response.writeHead(code, { "content-type": "text/html" }).end("<h1>default backend</h1>");
+      return "answered";
+    };
+    expect(await executor.launch(makeOrder("default"))).toMatchObject({ kind: "retry" });
+    await expect(executor.remove(pod)).rejects.toMatchObject({ code });
+    // Out of sight, and so asked for.
+    const place = { resource: "pods", namespace: "default", name: pod.pod_name };
+    const labels = textsAt(objectAt(rig.server.objects.list("pods", "default")[0], "metadata"), "labels");
+    rig.server.objects.patch(place, null, { metadata: { labels: { [LABELS.installation]: null } } });
+    await expect.poll(() => answers, SOON).toBeGreaterThan(2);
+    rig.server.intercept = () => "pass";
+    rig.server.objects.patch(place, null, { metadata: { labels } });
+    await rig.setStatus(pod.pod_name, terminated(0));
+    expect(await seen(pod.pod_uid, "ended")).toMatchObject({ outcome: { kind: "exited_silently" } });
+    expect(rig.ledger.observations.filter((each) => each.gone)).toEqual([]);
+  });
+});
+
 test.each<[string, Interception]>([
   ["never came", "answered"],
   ["took effect", "lose"],

@@ -18,7 +18,7 @@ it("deletes what has ended before, with its versions and bundles, and nothing el
   const worked = await store.workThrough();
   await markCleaned(
     store.db,
-    worked.map(({ attempt_id }) => attempt_id),
+    worked.map(({ attempt_id }) => ({ attempt_id, pod_uid: `uid-${attempt_id}` })),
     store.now(),
   );
   const open = await store.trigger("d");

@@ -19,6 +19,10 @@ afterEach(() => store.close());
 async function claimOne() {
   await store.trigger("d");
   await store.settle();
+  return claimNext();
+}
+
+async function claimNext() {
   const claim = { executor: "local", holder: "me", limit: 1, leaseMs: 60_000 };
   const [attempt] = await claimAttempts(store.db, claim, store.now());
   if (!attempt) throw new Error("nothing to claim");
@@ -69,9 +73,10 @@ it("an observed wait and end", async () => {
 it("a launch that is put off, and one that is refused", async () => {
   const { attempt_id } = await claimOne();
   const putOff = { attempt_id, kind: "put_off" as const, reason: BAD, launch_after: store.now() };
-  await recordLaunches(store.db, store.rules, [putOff], store.now());
+  await recordLaunches(store.db, store.rules, "me", [putOff], store.now());
+  await claimNext();
   const outcome = { kind: "launch_refused" as const, reason: BAD, exit_code: null, error: null };
-  await recordLaunches(store.db, store.rules, [{ attempt_id, kind: "ended", outcome }], store.now());
+  await recordLaunches(store.db, store.rules, "me", [{ attempt_id, kind: "ended", outcome }], store.now());
   const { rows } = await store.db.query({ text: "select outcome, outcome_reason from attempt" });
   expect(rows).toEqual([{ outcome: "launch_refused", outcome_reason: GOOD }]);
 });

@@ -49,7 +49,7 @@ export async function openSchedulerBundle(more: Partial<Executor> = {}): Promise
     executor,
     rules: store.rules,
     sealer: createSealer([]),
-    clock: { ...systemClock, now: store.now },
+    clock: { ...systemClock, now: store.now, monotonic: () => store.now().getTime() },
     log: createLogger("silent"),
     holder: "test",
     newId: () => "unused",

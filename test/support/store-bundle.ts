@@ -71,7 +71,7 @@ export async function openStoreBundle(database?: TestDatabase): Promise<StoreBun
     const claimed = await claimAttempts(db, { executor: EXECUTOR, holder: "test", limit: 500, leaseMs: 60_000 }, now());
     const launched = claimed.map((attempt) => ({ ...attempt, pod_uid: `uid-${attempt.attempt_id}` }));
     const records = launched.map(({ attempt_id, pod_uid }) => ({ attempt_id, kind: "launched" as const, pod_uid }));
-    await recordLaunches(db, rules, records, now());
+    await recordLaunches(db, rules, "test", records, now());
     return launched;
   };
   const start = (attemptId: string, workerId: string = randomUUID()) =>
