@@ -1,20 +1,33 @@
-// The end of an attempt without what its task was given in confidence.
+// The end of an attempt as the execution API takes it: without what its task was given in confidence, and then no longer than
+// it may be.
 
 import type { FinishRequest } from "../contract/execution.ts";
 import type { Mask } from "../core/mask-secrets.ts";
 
+/** Lengths that the execution API takes. */
+const LONGEST = { name: 1_024, message: 16_384, stack: 65_536, reason: 4_096 } as const;
+
 export function maskReport(report: FinishRequest, mask: Mask): FinishRequest {
+  const show = (text: string, field: keyof typeof LONGEST) => cut(mask(text), LONGEST[field]);
   switch (report.state) {
     case "success":
       return report;
     case "skipped":
-      return { ...report, reason: mask(report.reason) };
+      return { ...report, reason: show(report.reason, "reason") };
     case "failed": {
       const { name, message, stack } = report.error;
       return {
         ...report,
-        error: { name: mask(name), message: mask(message), stack: stack === null ? null : mask(stack) },
+        error: {
+          name: show(name, "name"),
+          message: show(message, "message"),
+          stack: stack === null ? null : show(stack, "stack"),
+        },
       };
     }
   }
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
 }

@@ -7,6 +7,7 @@ import type { StartAnswer, StartRequest } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
 import { messageOf } from "../core/errors.ts";
 import { findLackingSecret } from "../core/lacking-secret.ts";
+import { createMask } from "../core/mask-secrets.ts";
 import { loadBundle } from "../dags/load-bundle.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
@@ -112,7 +113,8 @@ function runTask(
   aborting: Aborting,
   exit: (code: number) => never,
 ): void {
-  const flushOutput = captureOutput(link.sendLine);
+  const mask = createMask(start.masked ?? []);
+  const flushOutput = captureOutput(link.sendLine, mask);
   const children = pipeChildren({
     onOpen: (readable) => link.send({ kind: "child_output", readable }),
     onFault: (reason) =>
@@ -193,7 +195,7 @@ function runTask(
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
-    const run = dag && findTaskFunction(dag, context.task_id, { environment, masked: start.masked ?? [] });
+    const run = dag && findTaskFunction(dag, context.task_id, { environment, mask });
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({
