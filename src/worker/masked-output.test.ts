@@ -99,7 +99,11 @@ test.for([
   ["a stack", `throw Object.assign(new Error("no"), { stack: "x".repeat(65_530) + token });`],
   ["a name", `throw Object.assign(new Error("no"), { name: "x".repeat(1_020) + token });`],
   ["a skip", `throw Object.assign(new Error("x".repeat(4_090) + token), { [Symbol.for("windlass.skip")]: true });`],
-  ["a cause", `throw new Error("no", { cause: new Error("x".repeat(65_400) + token) });`],
+  [
+    "a cause",
+    `const cause = Object.assign(new Error(), { stack: "x".repeat(65_518) + token });
+      throw Object.assign(new Error("no", { cause }), { stack: "E" });`,
+  ],
   ["no error", `throw { deep: { token: "x".repeat(16_300) + token } };`],
 ] as const)("what is cut off an end does not leave the beginning of a secret: %s", async ([, body]) => {
   const { report } = await run(body);
