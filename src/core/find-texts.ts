@@ -1,24 +1,25 @@
 // Finds many texts at once in one reading of another, however it is cut (Aho and Corasick, 1975): time grows with what is read,
 // not with how many texts there are, how long they are, or how nearly they occur.
 
-export interface Automaton {
-  /** By unit: the state after it where nothing was under way. Most of what is read leads nowhere, as one look here says. */
-  first: Int32Array;
-  /** The state after one more UTF-16 unit; the first state is 0. */
-  step: (state: number, unit: number) => number;
-  /** By state: how many of the units read last may still become one of the texts. */
-  depth: Int32Array;
-  /** By state: the length of the longest text that ends here, or 0. */
-  longest: Int32Array;
+export interface TextFinder {
+  /**
+   * Reads `text` from a place on. Says of each place where texts end the length of the longest.
+   * @param state what came before: 0 at first, then what the call before returned
+   */
+  read: (state: number, text: string, from: number, onFound: (end: number, length: number) => void) => number;
+  /** How many of the units read last may still become one of the texts. */
+  depth: (state: number) => number;
 }
 
 const UNITS = 65_536;
+/** The same for two pairs at times, which costs a second look. */
+const pairOf = (unit: number, next: number) => (unit ^ (next << 7)) & 0xff_ff;
 
-/** @param texts none of them empty */
-export function buildAutomaton(texts: readonly string[]): Automaton {
+/** @param texts of two units at least */
+export function createTextFinder(texts: readonly string[]): TextFinder {
   const size = texts.reduce((sum, text) => sum + text.length, 1);
   // Of each state: the unit that leads to it, its first child and next sibling, and the state of the longest end of its text
-  // that begins a text, too. Every index below is a state's.
+  // that begins a text, too. Every index below is a state's or a unit's, so there is an element.
   const unitOf = new Uint16Array(size);
   const child = new Int32Array(size);
   const sibling = new Int32Array(size);
@@ -26,6 +27,8 @@ export function buildAutomaton(texts: readonly string[]): Automaton {
   const depth = new Int32Array(size);
   const longest = new Int32Array(size);
   const first = new Int32Array(UNITS);
+  // Most of what is read leads nowhere, as one look here says.
+  const begins = new Uint8Array(UNITS);
   let states = 1;
 
   const follow = (state: number, unit: number): number => {
@@ -61,6 +64,7 @@ export function buildAutomaton(texts: readonly string[]): Automaton {
       state = next;
     }
     longest[state] = text.length;
+    begins[pairOf(text.charCodeAt(0), text.charCodeAt(1))] = 1;
   }
 
   // By depth, so that what a state falls back to is known before it.
@@ -76,5 +80,22 @@ export function buildAutomaton(texts: readonly string[]): Automaton {
       longest[next] = Math.max(longest[next] as number, longest[back] as number);
     }
   }
-  return { first, step, depth, longest };
+
+  return {
+    read: (before, text, from, onFound) => {
+      let state = before;
+      let next = text.charCodeAt(from);
+      for (let at = from; at < text.length; at += 1) {
+        const unit = next;
+        const isLast = at + 1 === text.length;
+        next = isLast ? 0 : text.charCodeAt(at + 1);
+        if (state === 0 && !isLast && begins[pairOf(unit, next)] === 0) continue;
+        state = step(state, unit);
+        const length = longest[state] as number;
+        if (length > 0) onFound(at + 1, length);
+      }
+      return state;
+    },
+    depth: (state) => depth[state] as number,
+  };
 }

@@ -2,7 +2,7 @@
 // Texts come whole or in pieces, cut anywhere: both are masked alike, and before anybody shortens them, because half of a secret
 // would not be known again.
 
-import { type Automaton, buildAutomaton } from "./find-texts.ts";
+import { createTextFinder, type TextFinder } from "./find-texts.ts";
 
 export interface Mask {
   (text: string): string;
@@ -32,8 +32,8 @@ export function createMask(secrets: readonly string[]): Mask {
     const asItIs = (text: string) => text;
     return Object.assign(asItIs, { stream: () => ({ write: asItIs, flush: () => "" }), hides: false });
   }
-  const automaton = buildAutomaton([...texts]);
-  const stream = () => createStream(automaton);
+  const finder = createTextFinder([...texts]);
+  const stream = () => createStream(finder);
   const mask = (text: string) => {
     const { write, flush } = stream();
     return write(text) + flush();
@@ -69,7 +69,7 @@ function listInspected(json: string): string[] {
 /** From and to; positions count from the start of what was kept back. One that begins below 0 has been shown already. */
 type Covered = [from: number, to: number];
 
-function createStream({ first, step, depth, longest }: Automaton): MaskStream {
+function createStream({ read, depth }: TextFinder): MaskStream {
   let state = 0;
   let kept = "";
   let covered: Covered[] = [];
@@ -101,15 +101,9 @@ function createStream({ first, step, depth, longest }: Automaton): MaskStream {
   return {
     write: (piece) => {
       const text = kept + piece;
-      for (let at = kept.length; at < text.length; at += 1) {
-        const unit = text.charCodeAt(at);
-        state = state === 0 ? (first[unit] as number) : step(state, unit);
-        if (state === 0) continue;
-        const length = longest[state] as number;
-        if (length > 0) cover(at + 1 - length, at + 1);
-      }
+      state = read(state, text, kept.length, (end, length) => cover(end - length, end));
       // No secret that is still to be found begins before this.
-      return show(text, text.length - (depth[state] ?? 0));
+      return show(text, text.length - depth(state));
     },
     flush: () => {
       const shown = show(kept, kept.length);
