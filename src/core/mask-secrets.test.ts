@@ -61,7 +61,7 @@ test("pieces, however they are cut, are shown as the whole is, and the whole wit
         expect(pieces.join("") + stream.flush()).toBe(shown);
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -99,7 +99,7 @@ test("a secret is known again as JSON, console.log and addresses write it", () =
       url.password = text;
       expect(mask(url.href)).toBe("http://me:***@db/");
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
 

@@ -18,6 +18,14 @@ test("errors are masked, results are not", () => {
   expect(maskReport({ state: "skipped", reason: "hunter22" }, mask)).toEqual({ state: "skipped", reason: "***" });
 });
 
+test("of a message without an end only the start is read, and none of a secret shown where that ends", () => {
+  const secret = "hunter22-of-the-shop ".repeat(4_000).trim();
+  const report = maskReport(failed(`got ${secret}`), createMask([secret]));
+  expect(report).toMatchObject({ error: { message: "got …" } });
+  const repeated = maskReport(failed("hunter22-of-the-shop".repeat(10_000)), createMask(["hunter22-of-the-shop"]));
+  expect(repeated.state === "failed" && repeated.error.message).toMatch(/^(\*{3})+…$/);
+});
+
 test("what is cut off does not leave the beginning of a secret", () => {
   const mask = createMask(["hunter22-of-the-shop"]);
   for (const length of [16_383, 16_384, 16_380, 16_370, 16_364]) {

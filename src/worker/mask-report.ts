@@ -8,7 +8,8 @@ import type { Mask } from "../core/mask-secrets.ts";
 const LONGEST = { name: 1_024, message: 16_384, stack: 65_536, reason: 4_096 } as const;
 
 export function maskReport(report: FinishRequest, mask: Mask): FinishRequest {
-  const show = (text: string, field: keyof typeof LONGEST) => cut(mask(text), LONGEST[field]);
+  const show = (text: string, field: keyof typeof LONGEST) =>
+    cut(maskStart(text, LONGEST[field] * 4, mask), LONGEST[field]);
   switch (report.state) {
     case "success":
       return report;
@@ -26,6 +27,11 @@ export function maskReport(report: FinishRequest, mask: Mask): FinishRequest {
       };
     }
   }
+}
+
+/** A message may hold a whole file: no more is read of it, and where that ends, nothing is shown that a secret may begin with. */
+function maskStart(text: string, longest: number, mask: Mask): string {
+  return text.length > longest ? `${mask.stream().write(text.slice(0, longest))}…` : mask(text);
 }
 
 function cut(text: string, longest: number): string {

@@ -21,6 +21,7 @@ import { captureOutput } from "./capture-output.ts";
 import { pipeChildren } from "./child-pipes.ts";
 import { encodeResult } from "./encode-result.ts";
 import { type Aborted, judgeThrown, reportExit, reportFault } from "./judge-end.ts";
+import { maskReport } from "./mask-report.ts";
 import { type AbortCause, startSupervisor, type SupervisorLink } from "./supervisor-link.ts";
 
 export interface WorkerSettings {
@@ -130,7 +131,7 @@ function runTask(
     flushOutput();
     children.close();
     link.closeLines();
-    link.send(report);
+    link.send({ ...report, report: report.report && maskReport(report.report, mask) });
   };
   const fail = (thrown: unknown) => {
     if (ended) return;
