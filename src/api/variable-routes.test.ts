@@ -58,15 +58,39 @@ test("a secret variable is kept encrypted and never answered; a plain one is sho
 
 test("a patch changes what it names and keeps the rest", async () => {
   await post("variables", { key: "limit", value: "5", description: "rows" }, variableAnswer);
-  expect(await patch("variables/limit", { is_secret: false }, variableAnswer)).toMatchObject({
-    value: "5",
+  expect(await patch("variables/limit", { value: "6", is_secret: false }, variableAnswer)).toMatchObject({
+    value: "6",
     description: "rows",
   });
+  expect(await patch("variables/limit", { description: null }, variableAnswer)).toMatchObject({ value: "6" });
   const made = { connection_id: "shop", conn_type: "http", host: "shop", password: SECRET, extra: { key: "abc" } };
   await post("connections", made, connectionAnswer);
   const changed = await patch("connections/shop", { port: 443, description: null }, connectionAnswer);
   expect(changed).toMatchObject({ host: "shop", port: 443, has_password: true, extra_keys: ["key"] });
   expect(JSON.stringify(changed)).not.toContain(SECRET);
+});
+
+test("what was set in confidence is not shown by making it plain", async () => {
+  await post("variables", { key: "turncoat", value: SECRET }, variableAnswer);
+  const refused = await patch("variables/turncoat", { is_secret: false }, problem, 400);
+  expect(refused).toMatchObject({ code: "invalid_request", detail: expect.stringContaining('"turncoat" is secret') });
+  expect(await fixture.get("/api/v2/variables/turncoat", variableAnswer)).toMatchObject({ value: null });
+  const shown = await patch("variables/turncoat", { is_secret: false, value: "harmless" }, variableAnswer);
+  expect(shown).toMatchObject({ value: "harmless" });
+});
+
+test("what is wrong with a request is said without what it holds", async () => {
+  const headers = { "content-type": "application/json" };
+  const send = async (payload: string) =>
+    (await fixture.api.inject({ method: "POST", url: "/api/v2/variables", headers, payload })).body;
+  const answers = await Promise.all([
+    send(`{"key": "token", "value": ${SECRET}}`),
+    send(`{"key": "token", "value": "${SECRET}`),
+    send(`{"key": "token", "value": ["${SECRET}"]}`),
+    send(`{"key": "token", "value": "${SECRET}", "is_secret": "${SECRET}"}`),
+  ]);
+  for (const answer of answers) expect(answer).toContain("invalid_request");
+  expect(answers.join("\n")).not.toMatch(/hunter22|-of-the-w/);
 });
 
 test("what is there is not overwritten by a create, and what is not there is named", async () => {
@@ -84,11 +108,13 @@ test("what is there is not overwritten by a create, and what is not there is nam
 
 test("a task is given what it declares, and nothing else", async () => {
   await post("variables", { key: "given", value: "value-of-given" }, variableAnswer);
+  const settings = '{"user":{"password":"in-the-json"},"port":5432}';
+  await post("variables", { key: "settings", value: settings }, variableAnswer);
   await post("variables", { key: "shown", value: "value-of-shown", is_secret: false }, variableAnswer);
   await post("variables", { key: "withheld", value: "value-of-withheld" }, variableAnswer);
   const extra = { token: "token-in-extra", region: "eu" };
   await post("connections", { connection_id: "lake", conn_type: "s3", password: "lake-pass", extra }, connectionAnswer);
-  const declared = { variables: ["given", "shown", "missing"], connections: ["lake"] };
+  const declared = { variables: ["given", "settings", "shown", "missing"], connections: ["lake"] };
   await publishDag(fixture, makeDag("reader", { tasks: [makeTask("reads", declared)] }));
   await triggerRun(fixture, "reader", "r1");
   const attemptId = await queueAttempt(fixture, { dag_id: "reader", dag_run_id: "r1", task_id: "reads" });
@@ -103,9 +129,10 @@ test("a task is given what it declares, and nothing else", async () => {
     startAnswer,
     200,
   );
-  expect(answer.variables).toEqual({ given: "value-of-given", shown: "value-of-shown" });
+  expect(answer.variables).toEqual({ given: "value-of-given", settings, shown: "value-of-shown" });
   expect(answer.connections).toMatchObject({ lake: { conn_type: "s3", password: "lake-pass", extra } });
-  expect(answer.masked?.toSorted()).toEqual(["eu", "lake-pass", "token-in-extra", "value-of-given"]);
+  const masked = ["eu", "in-the-json", "lake-pass", settings, "token-in-extra", "value-of-given"];
+  expect(answer.masked?.toSorted()).toEqual(masked.toSorted());
 });
 
 test("after a rotation the old key is not needed, and before it both are", async () => {

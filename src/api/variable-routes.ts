@@ -1,5 +1,6 @@
 // Variables, as people manage them. A secret one's value goes in and is never answered.
 
+import { failure } from "../core/errors.ts";
 import { parseOrdering } from "../contract/rest.ts";
 import { emptyQuery } from "../contract/rest-task-instances.ts";
 import {
@@ -98,6 +99,11 @@ export function addVariableRoutes(app: ApiServer, { db, clock, sealer }: ApiOpti
     },
     async ({ params, body }) => {
       const old = await readVariable(db, params.variable_key);
+      // Else anybody who may change it could have it shown.
+      if (old.is_secret && body.is_secret === false && body.value === undefined) {
+        const detail = `variable "${old.key}" is secret; to make it plain, give is_secret and value together`;
+        throw failure("invalid_request", detail, { errors: [{ path: "body.value", message: "is missing" }] });
+      }
       const changed = {
         key: old.key,
         value: body.value ?? openVariable(sealer, old),

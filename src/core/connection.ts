@@ -13,14 +13,3 @@ export interface Connection {
   /** What else its kind of system needs; secret as a whole. */
   extra: JsonObject;
 }
-
-/** What must not be seen of it: shown as *** in logs. */
-export function listConnectionSecrets(connection: Connection): string[] {
-  const texts: string[] = connection.password === null ? [] : [connection.password];
-  const walk = (value: unknown): void => {
-    if (typeof value === "string") texts.push(value);
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach(walk);
-  };
-  walk(connection.extra);
-  return texts;
-}

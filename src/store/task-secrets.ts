@@ -1,9 +1,10 @@
 // The variables and connections that a task, a sensor or a callback declares, opened for its one call. It gets no others,
 // whatever it asks.
 
-import { type Connection, listConnectionSecrets } from "../core/connection.ts";
+import type { Connection } from "../core/connection.ts";
 import { openConnection, readConnections } from "./connections.ts";
 import type { DeclaredSecrets } from "../core/lacking-secret.ts";
+import { listConnectionSecrets, listVariableSecrets } from "../core/secret-texts.ts";
 import type { Queryable } from "./database.ts";
 import type { Sealer } from "./sealing.ts";
 import { openVariable, readVariables } from "./variables.ts";
@@ -26,7 +27,7 @@ export async function readTaskSecrets(db: Queryable, sealer: Sealer, declared: D
     variables: Object.fromEntries(opened.map(({ key, value }) => [key, value])),
     connections: Object.fromEntries(connected),
     masked: [
-      ...opened.filter(({ is_secret }) => is_secret).map(({ value }) => value),
+      ...opened.filter(({ is_secret }) => is_secret).flatMap(({ value }) => listVariableSecrets(value)),
       ...connected.flatMap(([, connection]) => listConnectionSecrets(connection)),
     ],
   };

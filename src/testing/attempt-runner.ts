@@ -1,6 +1,7 @@
 // Runs attempts in this process: functions and commands for real, waits on the run's clock.
 
 import type { TaskDefinition } from "../core/definition.ts";
+import type { Mask } from "../core/mask-secrets.ts";
 import { isWait } from "../core/operator.ts";
 import type { AttemptRunner } from "../dags/run-in-process.ts";
 import { type Clock, systemClock } from "../lifecycle/clock.ts";
@@ -15,6 +16,8 @@ export interface AttemptWorld extends CallSurroundings {
   clock: VirtualClock;
   /** Of commands. */
   environment: NodeJS.ProcessEnv;
+  /** Of what commands say. */
+  mask: Mask;
   outside: Outside;
   /** A task that runs an image: its end, or an error. */
   runImage: (task: TaskDefinition, image: string) => Ended;
@@ -45,7 +48,7 @@ export function createAttemptRunner(world: AttemptWorld): (...attempt: Attempt) 
     if (replaced) return clock.hold(callTask(task, replaced, inputs, runtime, world));
     if (container) return world.runImage(task, container.image);
     const callOwn = async () => {
-      const run = findTaskFunction(dag, task_id, { environment: world.environment, masked: [] });
+      const run = findTaskFunction(dag, task_id, { environment: world.environment, mask: world.mask });
       if (!run) throw new Error(`task ${task_id} has no function`);
       return clock.hold(callTask(task, run, inputs, runtime, world));
     };

@@ -11,6 +11,7 @@ import type { Connection } from "../core/connection.ts";
 import type { DagDefinition } from "../core/definition.ts";
 import { failure } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
+import { createMask } from "../core/mask-secrets.ts";
 import { createVirtualClock } from "../lifecycle/virtual-clock.ts";
 import type { Dag } from "../sdk/dag.ts";
 import { createArtifacts } from "../worker/artifacts.ts";
@@ -96,6 +97,7 @@ export async function runDag<Params extends object>(
     artifacts,
     assetEvents: completeEvents(options.assetEvents ?? [], clock.now()),
     environment: options.environment ?? {},
+    mask: createMask([]),
     outside: readOutside(definition, options),
     runImage: ({ task_id }, image) => {
       const detail = `task "${task_id}" runs the image ${image}, which needs a cluster: give runDag a stub("${task_id}", …)`;

@@ -1,8 +1,10 @@
 // Copies what user code writes to stdout and stderr into log lines, through the streams or, as loggers do, by the descriptors'
-// numbers; it still reaches the real ones. What processes of the task's own write is read by child-output.ts.
+// numbers; it still reaches the real ones, masked as the lines are: what a pod wrote is read by clusters and by whoever explains
+// its end. What processes of the task's own write is read by child-output.ts.
 
 import type fs from "node:fs";
 import { StringDecoder } from "node:string_decoder";
+import type { Mask } from "../core/mask-secrets.ts";
 import { createLineSplitter } from "./split-lines.ts";
 
 export type LogLevel = "info" | "error";
@@ -11,33 +13,51 @@ type Write = (chunk: string | Uint8Array, encoding?: unknown, done?: unknown) =>
 
 interface Captured {
   name: "stdout" | "stderr";
-  take: (chunk: Uint8Array | string) => void;
-  flush: () => void;
+  /** Returns what of it may be shown now. */
+  take: (chunk: Uint8Array | string) => string;
+  /** The rest of it. */
+  flush: () => string;
+  /** false: the real one gets what was written byte for byte. */
+  isMasked: boolean;
+  /** Of its stream, once that has been opened. */
+  write: Write | null;
   /** Its stream writes, perhaps by its number: what is captured is not captured again. */
   isStreaming: boolean;
 }
 
 /** Returns a function that emits the lines which have no end yet. */
-export function captureOutput(emit: (level: LogLevel, line: string) => void): () => void {
-  const stdout = createCaptured("stdout", (line) => emit("info", line));
-  const stderr = createCaptured("stderr", (line) => emit("error", line));
+export function captureOutput(emit: (level: LogLevel, line: string) => void, mask: Mask): () => void {
+  const stdout = createCaptured("stdout", mask, (line) => emit("info", line));
+  const stderr = createCaptured("stderr", mask, (line) => emit("error", line));
   tapLater(stdout);
   tapLater(stderr);
   tapDescriptors(process.getBuiltinModule("node:fs"), (fd) => (fd === 1 ? stdout : fd === 2 ? stderr : null));
   return () => {
-    stdout.flush();
-    stderr.flush();
+    for (const captured of [stdout, stderr]) {
+      const rest = captured.flush();
+      if (captured.isMasked && rest !== "") writeThrough(captured, rest);
+    }
   };
 }
 
-function createCaptured(name: Captured["name"], emit: (line: string) => void): Captured {
+function createCaptured(name: Captured["name"], mask: Mask, emit: (line: string) => void): Captured {
   const decoder = new StringDecoder("utf8");
+  const masked = mask.stream();
   const splitter = createLineSplitter(emit);
-  const take = (chunk: Uint8Array | string) =>
-    splitter.write(
-      typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)),
-    );
-  return { name, take, flush: splitter.flush, isStreaming: false };
+  const take = (chunk: Uint8Array | string) => {
+    const text =
+      typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    const shown = masked.write(text);
+    splitter.write(shown);
+    return shown;
+  };
+  const flush = () => {
+    const shown = masked.flush();
+    splitter.write(shown);
+    splitter.flush();
+    return shown;
+  };
+  return { name, take, flush, isMasked: mask.hides, write: null, isStreaming: false };
 }
 
 /** By a getter, because opening a stream costs 5 ms: a task that prints nothing does not pay them. */
@@ -52,25 +72,29 @@ function tapLater(captured: Captured): void {
 }
 
 function tapStream(stream: NodeJS.WriteStream, captured: Captured): NodeJS.WriteStream {
-  const write: Write = stream.write.bind(stream) as Write;
+  captured.write = stream.write.bind(stream) as Write;
   const tapped: Write = (chunk, encoding, done) => {
-    if (typeof chunk === "string") {
-      const isOther = typeof encoding === "string" && !/^utf-?8$/i.test(encoding) && Buffer.isEncoding(encoding);
-      captured.take(isOther ? Buffer.from(chunk, encoding) : chunk);
-    } else if (chunk instanceof Uint8Array) {
-      captured.take(chunk);
-    }
-    captured.isStreaming = true;
-    try {
-      return write(chunk, encoding, done);
-    } finally {
-      captured.isStreaming = false;
-    }
+    // Nothing else can be written; the stream says so.
+    if (typeof chunk !== "string" && !(chunk instanceof Uint8Array))
+      return writeThrough(captured, chunk, encoding, done);
+    const isOther = typeof encoding === "string" && !/^utf-?8$/i.test(encoding) && Buffer.isEncoding(encoding);
+    const shown = captured.take(typeof chunk === "string" && isOther ? Buffer.from(chunk, encoding) : chunk);
+    if (!captured.isMasked) return writeThrough(captured, chunk, encoding, done);
+    return writeThrough(captured, shown, "utf8", typeof encoding === "function" ? encoding : done);
   };
   stream.write = tapped;
   // A reader that has gone away must not fail the task: the lines are shipped all the same.
   stream.on("error", () => {});
   return stream;
+}
+
+function writeThrough(captured: Captured, ...[chunk, encoding, done]: Parameters<Write>): boolean {
+  captured.isStreaming = true;
+  try {
+    return captured.write?.(chunk, encoding, done) ?? true;
+  } finally {
+    captured.isStreaming = false;
+  }
 }
 
 type AnyFunction = (...args: unknown[]) => unknown;
@@ -79,17 +103,21 @@ function tapDescriptors(module: typeof fs, find: (fd: unknown) => Captured | nul
   const { write, writeSync } = module as unknown as { write: AnyFunction; writeSync: AnyFunction };
   const tappedSync: AnyFunction = (fd, ...rest) => {
     const captured = find(fd);
-    const isOurs = captured !== null && !captured.isStreaming;
+    if (captured === null || captured.isStreaming) return writeSync(fd, ...rest);
+    const asked = readAsked(rest);
+    if (captured.isMasked) return writeMasked(captured, asked);
     const written = writeSync(fd, ...rest);
-    if (isOurs) captured.take(readWritten(rest, written));
+    captured.take(asked.subarray(0, Number(written)));
     return written;
   };
   const tapped: AnyFunction = (fd, ...rest) => {
     const captured = find(fd);
     const done = rest.at(-1);
     if (captured === null || captured.isStreaming || typeof done !== "function") return write(fd, ...rest);
+    const asked = readAsked(rest);
+    if (captured.isMasked) return void writeMasked(captured, asked, () => done(null, asked.length, rest[0]));
     return write(fd, ...rest.slice(0, -1), (error: unknown, written: unknown, data: unknown) => {
-      if (!error) captured.take(readWritten(rest, written));
+      if (!error) captured.take(asked.subarray(0, Number(written)));
       done(error, written, data);
     });
   };
@@ -101,15 +129,22 @@ function keepMarks(original: AnyFunction, tapped: AnyFunction): AnyFunction {
   return Object.defineProperties(tapped, Object.getOwnPropertyDescriptors(original));
 }
 
-/** The bytes that got through. @param rest (text, position, encoding), (bytes, offset, …) or (bytes, { offset }) */
-function readWritten([data, second, third]: readonly unknown[], written: unknown): Uint8Array {
-  const count = typeof written === "number" ? written : 0;
-  if (typeof data === "string") {
-    const encoding = typeof third === "string" && Buffer.isEncoding(third) ? third : "utf8";
-    return Buffer.from(data, encoding).subarray(0, count);
-  }
+/** Through the stream, which takes all of it: what is masked has another length, so that a part could not be asked for again. */
+function writeMasked({ name }: Captured, bytes: Uint8Array, done?: () => void): number {
+  process[name].write(bytes, done);
+  return bytes.length;
+}
+
+/** The bytes to be written. @param rest (text, position, encoding), (bytes, offset, length, …) or (bytes, { offset, length }) */
+function readAsked([data, second, third]: readonly unknown[]): Uint8Array {
+  if (typeof data === "string")
+    return Buffer.from(data, typeof third === "string" && Buffer.isEncoding(third) ? third : "utf8");
   if (!ArrayBuffer.isView(data)) return new Uint8Array();
-  const given: unknown = typeof second === "object" && second !== null ? Reflect.get(second, "offset") : second;
-  const offset = typeof given === "number" ? given : 0;
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).subarray(offset, offset + count);
+  const isNamed = typeof second === "object" && second !== null;
+  const [offset, length]: unknown[] = isNamed
+    ? [Reflect.get(second, "offset"), Reflect.get(second, "length")]
+    : [second, third];
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const from = typeof offset === "number" ? offset : 0;
+  return bytes.subarray(from, typeof length === "number" ? from + length : bytes.length);
 }

@@ -1,9 +1,10 @@
 // Reads what processes of the task write into its log, on the supervisor thread; it still reaches this process's own stdout and
-// stderr. Lines are taken the moment they are read, so that they stand in order with the task's own.
+// stderr, masked as in the log. Lines are taken the moment they are read, so that they stand in order with the task's own.
 
 import { write } from "node:fs";
 import { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";
+import type { Mask } from "../core/mask-secrets.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { LogLevel } from "./capture-output.ts";
 import { createLineSplitter } from "./split-lines.ts";
@@ -11,7 +12,7 @@ import { LONGEST_STALL_MS, MAX_UNSHIPPED_CHARS, weighLine } from "./supervisor-l
 
 export interface ChildOutput {
   /** @param fd the pipe's end to read from @param copy the descriptor that gets it too */
-  read(fd: number, copy: number, level: LogLevel): void;
+  read(fd: number, copy: number, level: LogLevel, mask: Mask): void;
   isRead(): boolean;
   /** Waits for what is still in the pipes; processes that go on in the background would hold them open for ever. */
   drain(limitMs: number): Promise<void>;
@@ -56,20 +57,26 @@ export function createChildOutput(
   };
 
   return {
-    read: (fd, copy, level) => {
+    read: (fd, copy, level, mask) => {
       const decoder = new StringDecoder("utf8");
+      const masked = mask.stream();
       const splitter = createLineSplitter((line) => addLine(level, line));
       const socket = new Socket({ fd, readable: true, writable: false });
       let copying = Promise.resolve();
+      const copyChunk = (chunk: Buffer) => {
+        uncopied += chunk.length;
+        copying = copying.then(() => copyTo(copy, chunk, clock)).then(() => void (uncopied -= chunk.length));
+      };
       socket.on("data", (chunk: Buffer) => {
+        // Also what is dropped: a secret may begin in it.
+        const shown = masked.write(decoder.write(chunk));
         if (!isDropping || hasRoom()) {
           endDrop();
-          splitter.write(decoder.write(chunk));
+          splitter.write(shown);
         } else {
           splitter.flush();
         }
-        uncopied += chunk.length;
-        copying = copying.then(() => copyTo(copy, chunk, clock)).then(() => void (uncopied -= chunk.length));
+        copyChunk(mask.hides ? Buffer.from(shown) : chunk);
         if (uncopied <= MAX_UNCOPIED_BYTES && (isDropping || hasRoom())) return;
         socket.pause();
         void waitForRoom().then(() => socket.resume());
@@ -77,7 +84,13 @@ export function createChildOutput(
       const ended = new Promise<void>((resolve) => socket.once("close", () => resolve(copying)));
       // A broken pipe is closed, too.
       socket.on("error", () => {});
-      pipes.push({ ended, flush: splitter.flush });
+      const flush = () => {
+        const rest = masked.flush();
+        splitter.write(rest);
+        splitter.flush();
+        if (mask.hides) copyChunk(Buffer.from(rest));
+      };
+      pipes.push({ ended, flush });
     },
     isRead: () => pipes.length > 0,
     drain: async (limitMs) => {

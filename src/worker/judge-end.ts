@@ -6,8 +6,6 @@ import type { AbortCause } from "./supervisor-link.ts";
 
 export type FailureReport = Extract<FinishRequest, { state: "failed" }>;
 
-/** Lengths that the execution API takes. */
-const LONGEST = { name: 1_024, message: 16_384, stack: 65_536, reason: 4_096 } as const;
 const DEEPEST_CAUSE = 5;
 
 /** On what a command's end threw: its exit code. */
@@ -25,7 +23,7 @@ export interface Aborted {
  * what it was (an eviction, a drain, a deletion), and `retries` is not spent on it.
  */
 export function judgeThrown(thrown: unknown, aborted: Aborted | null): FinishRequest | null {
-  if (hasMark(thrown, SKIP)) return { state: "skipped", reason: cut(describeThrown(thrown).message, LONGEST.reason) };
+  if (hasMark(thrown, SKIP)) return { state: "skipped", reason: describeThrown(thrown).message };
   switch (aborted?.cause) {
     case "timeout":
       return reportTimeout(aborted.executionTimeout ?? 0, describeThrown(thrown).stack);
@@ -60,13 +58,12 @@ export function reportTimeout(seconds: number, stack: string | null): FailureRep
 }
 
 export function reportCancelled(reason: string, stack: string | null): FailureReport {
-  const message = cut(reason, LONGEST.message);
   return {
     state: "failed",
     kind: "cancelled",
     retryable: false,
     exit_code: null,
-    error: { name: "AbortError", message, stack },
+    error: { name: "AbortError", message: reason, stack },
   };
 }
 
@@ -85,7 +82,7 @@ export function reportExit(code: number, stack: string | null): FailureReport {
 
 /** A failure that no repetition can better. */
 export function reportFault(name: string, message: string): FailureReport {
-  const error = { name, message: cut(message, LONGEST.message), stack: null };
+  const error = { name, message, stack: null };
   return { state: "failed", kind: "task_failed", retryable: false, exit_code: null, error };
 }
 
@@ -100,13 +97,12 @@ function hasMark(thrown: unknown, mark: symbol): boolean {
 
 function describeThrown(thrown: unknown): FailureReport["error"] {
   if (!(thrown instanceof Error)) {
-    const text = typeof thrown === "string" ? thrown : process.getBuiltinModule("node:util").inspect(thrown);
-    return { name: "NotAnError", message: cut(text, LONGEST.message), stack: null };
+    return { name: "NotAnError", message: typeof thrown === "string" ? thrown : inspectWhole(thrown), stack: null };
   }
   return {
-    name: cut(readText(thrown, "name"), LONGEST.name),
-    message: cut(readText(thrown, "message"), LONGEST.message),
-    stack: cut(describeStack(thrown), LONGEST.stack),
+    name: readText(thrown, "name"),
+    message: readText(thrown, "message"),
+    stack: describeStack(thrown),
   };
 }
 
@@ -126,6 +122,7 @@ function describeStack(error: Error): string {
   return parts.join("\nCaused by: ");
 }
 
-function cut(text: string, longest: number): string {
-  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+/** What is cut is cut once secrets are known again: mask-report.ts. */
+function inspectWhole(thrown: unknown): string {
+  return process.getBuiltinModule("node:util").inspect(thrown, { maxStringLength: Infinity });
 }

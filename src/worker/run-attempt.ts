@@ -7,6 +7,7 @@ import type { StartAnswer, StartRequest } from "../contract/execution.ts";
 import { WORKER_EXIT } from "../contract/worker-process.ts";
 import { messageOf } from "../core/errors.ts";
 import { findLackingSecret } from "../core/lacking-secret.ts";
+import { createMask } from "../core/mask-secrets.ts";
 import { loadBundle } from "../dags/load-bundle.ts";
 import type { Clock } from "../lifecycle/clock.ts";
 import type { CompiledFunction, TaskRuntime } from "../sdk/compiled.ts";
@@ -20,6 +21,7 @@ import { captureOutput } from "./capture-output.ts";
 import { pipeChildren } from "./child-pipes.ts";
 import { encodeResult } from "./encode-result.ts";
 import { type Aborted, judgeThrown, reportExit, reportFault } from "./judge-end.ts";
+import { maskReport } from "./mask-report.ts";
 import { type AbortCause, startSupervisor, type SupervisorLink } from "./supervisor-link.ts";
 
 export interface WorkerSettings {
@@ -112,7 +114,8 @@ function runTask(
   aborting: Aborting,
   exit: (code: number) => never,
 ): void {
-  const flushOutput = captureOutput(link.sendLine);
+  const mask = createMask(start.masked ?? []);
+  const flushOutput = captureOutput(link.sendLine, mask);
   const children = pipeChildren({
     onOpen: (readable) => link.send({ kind: "child_output", readable }),
     onFault: (reason) =>
@@ -128,7 +131,7 @@ function runTask(
     flushOutput();
     children.close();
     link.closeLines();
-    link.send(report);
+    link.send({ ...report, report: report.report && maskReport(report.report, mask) });
   };
   const fail = (thrown: unknown) => {
     if (ended) return;
@@ -193,7 +196,7 @@ function runTask(
       end({ kind: "end", report: reportFault("MissingSecret", lacking), exitCode: 0 });
       return null;
     }
-    const run = dag && findTaskFunction(dag, context.task_id, { environment, masked: start.masked ?? [] });
+    const run = dag && findTaskFunction(dag, context.task_id, { environment, mask });
     if (run) return run;
     const missing = dag ? `no function for task "${context.task_id}"` : `no DAG "${context.dag_id}"`;
     end({

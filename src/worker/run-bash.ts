@@ -9,11 +9,13 @@ import { StringDecoder } from "node:string_decoder";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Json } from "../core/json.ts";
+import type { Mask } from "../core/mask-secrets.ts";
 import type { BashOperator } from "../core/operator.ts";
 import { SKIP } from "../sdk/compiled.ts";
 import { EXIT_CODE } from "./judge-end.ts";
 import { closePair, makePipes } from "./named-pipes.ts";
 import { createLineSplitter } from "./split-lines.ts";
+import type { CommandSurroundings } from "./task-function.ts";
 
 /** Of the 10 s that a task has after its AbortSignal. */
 const TERM_GRACE_MS = 8_000;
@@ -21,14 +23,14 @@ const TERM_GRACE_MS = 8_000;
 const DRAIN_MS = 1_000;
 
 /**
- * Returns the last line of stdout that is not empty. Throws for an exit code other than 0, and with the signal's reason.
+ * Returns the last line of stdout that is not empty, masked. Throws for an exit code other than 0, and with the signal's reason.
  * @param envs variables over the operator's own, the later ones over the earlier; null or undefined for none
  */
 export async function runBash(
   operator: BashOperator,
   envs: readonly unknown[],
   signal: AbortSignal,
-  environment: NodeJS.ProcessEnv,
+  { environment, mask }: CommandSurroundings,
 ): Promise<string | null> {
   signal.throwIfAborted();
   const env = envs.reduce<NodeJS.ProcessEnv>(mergeEnv, { ...environment, ...operator.env });
@@ -42,7 +44,7 @@ export async function runBash(
   };
   process.on("exit", onExit);
   signal.addEventListener("abort", onAbort);
-  const lastLine = forward(stdout, stderr);
+  const lastLine = forward(stdout, stderr, mask);
   try {
     const { code, name } = await waitForEnd(child, [stdout, stderr]);
     killGroup("SIGKILL");
@@ -123,19 +125,21 @@ function signalGroup({ pid }: ChildProcess, name: NodeJS.Signals): void {
   }
 }
 
-/** Copies its output to ours; the returned function gives the last line of stdout. */
-function forward(stdout: Readable, stderr: Readable): () => string | null {
+/** Copies its output to ours, which is masked by itself; the returned function gives the last line of stdout. */
+function forward(stdout: Readable, stderr: Readable, mask: Mask): () => string | null {
   let last: string | null = null;
+  const masked = mask.stream();
   const splitter = createLineSplitter((line) => {
     if (line.trim() !== "") last = line;
   });
   const decoder = new StringDecoder("utf8");
   stdout.on("data", (chunk: Buffer) => {
-    splitter.write(decoder.write(chunk));
+    splitter.write(masked.write(decoder.write(chunk)));
     process.stdout.write(chunk);
   });
   stderr.on("data", (chunk: Buffer) => process.stderr.write(chunk));
   return () => {
+    splitter.write(masked.flush());
     splitter.flush();
     return last;
   };

@@ -64,17 +64,14 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
     onStale: (detail) => leaveStale(detail),
   });
 
-  const addLine = (line: UnnumberedLine, onShipped: () => void) =>
-    logs.add({ ...line, event: mask(line.event) }, onShipped);
-
   const addOwnLine = (line: UnnumberedLine) =>
-    addLine(line, () => {
+    logs.add(line, () => {
       Atomics.add(cells, CELL.shipped, weighLine(line));
       Atomics.notify(cells, CELL.shipped);
     });
 
   const children = createChildOutput(
-    (level: LogLevel, event, onShipped) => addLine({ timestamp: clock.now().toISOString(), level, event }, onShipped),
+    (level: LogLevel, event, onShipped) => logs.add({ timestamp: clock.now().toISOString(), level, event }, onShipped),
     clock,
   );
 
@@ -131,7 +128,7 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
       method: "POST",
       action: "finish",
       token: () => token,
-      body: JSON.stringify({ ...report, ...measureMemory() }),
+      body: JSON.stringify({ ...maskReport(report, mask), ...measureMemory() }),
       deadline: clock.monotonic() + timeoutMs,
     });
     switch (answer.kind) {
@@ -236,14 +233,14 @@ export function superviseAttempt(data: SupervisorData, port: MessagePort, clock:
         });
         return;
       case "child_output":
-        children.read(message.readable.stdout, 1, "info");
-        children.read(message.readable.stderr, 2, "error");
+        children.read(message.readable.stdout, 1, "info", mask);
+        children.read(message.readable.stderr, 2, "error", mask);
         return;
       case "aborted":
         acknowledged = true;
         return;
       case "end":
-        return void end(message.report && maskReport(message.report, mask), message.exitCode, EXIT_GRACE_MS);
+        return void end(message.report, message.exitCode, EXIT_GRACE_MS);
     }
   });
 }

@@ -1,21 +1,21 @@
 // What a worker calls for a task: the author's function with its decision checked, or the task's command.
 
 import { findDecisionFault } from "../core/decision.ts";
-import { createMask } from "../core/mask-secrets.ts";
+import type { Mask } from "../core/mask-secrets.ts";
 import type { CompiledDag, CompiledFunction } from "../sdk/compiled.ts";
 
 /** What only commands need. */
 export interface CommandSurroundings {
   environment: NodeJS.ProcessEnv;
-  /** Texts that its result, a line of its log, may not show. */
-  masked: readonly string[];
+  /** Its result is a line of its log. */
+  mask: Mask;
 }
 
 /** null: the bundle has nothing to run for the task. */
 export function findTaskFunction(
   dag: CompiledDag,
   taskId: string,
-  { environment, masked }: CommandSurroundings,
+  { environment, mask }: CommandSurroundings,
 ): CompiledFunction | null {
   const operator = dag.definition.tasks.find((task) => task.task_id === taskId)?.operator;
   const run = dag.functions[taskId];
@@ -24,8 +24,7 @@ export function findTaskFunction(
       // Loaded for those alone who need it: node:child_process costs every other task its start.
       const { runBash } = await import("./run-bash.ts");
       const envs = [await run?.(inputs, runtime), inputs["env"]];
-      const lastLine = await runBash(operator, envs, runtime.signal, environment);
-      return lastLine === null ? null : createMask(masked)(lastLine);
+      return runBash(operator, envs, runtime.signal, { environment, mask });
     };
   }
   if (!run) return null;

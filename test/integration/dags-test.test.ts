@@ -67,6 +67,32 @@ it("gives tasks the variables and connections of --secrets, and names those that
   }
 }, 60_000);
 
+it("shows nothing of what --secrets gave, neither of what tasks print nor of how they end", async () => {
+  const reads = `import { bash, callback, dag, sensor, task } from "windlass";
+    const tell = callback({ variables: ["token"] }, (_, { variables: { token } }) => { throw new Error("told with " + token); });
+    const fails = task("fails", { variables: ["token"], onFailure: tell }, (_, { variables: { token } }) => {
+      console.log("with " + token); process.stderr.write(token.slice(0, 5)); console.error(token.slice(5));
+      throw new Error("refused " + token);
+    });
+    const look = sensor("look", { variables: ["token"] }, (_, { variables: { token } }) => { throw new Error("poked with " + token); });
+    const say = bash("say", { command: 'echo "said $KEY"', variables: ["token"], env: ({ variables }) => ({ KEY: variables.token }) });
+    export default dag("teller", {}, () => void [fails(), look(), say()]);`;
+  await writeFile(join(folder, "teller.ts"), reads);
+  const file = join(folder, "secrets.json");
+  await writeFile(file, JSON.stringify({ variables: { token: "hunter22-of-the-shop" } }));
+  for (const output of ["text", "json"]) {
+    const { stdout, stderr, status } = test("teller.ts", "--secrets", file, "--output", output);
+    expect(status).toBe(1);
+    for (const what of ["refused", "poked with", "told with"]) expect(stdout).toContain(`${what} ***`);
+    expect(stderr.split("\n").toSorted()).toEqual(["", "***", "said ***", "with ***"]);
+    expect(`${stdout}${stderr}`).not.toContain("hunter22");
+  }
+  await writeFile(file, '{"variables": {"token": hunter22}}');
+  const broken = test("teller.ts", "--secrets", file);
+  expect([broken.status, broken.stderr]).toEqual([2, expect.stringMatching(/secrets\.json: is not JSON/)]);
+  expect(broken.stderr).not.toContain("hunter22");
+});
+
 it("prints the run as JSON and nothing else, and ends with 0", () => {
   const { status, stdout, stderr } = test("sample.ts", "--output", "json");
   expect(JSON.parse(stdout)).toEqual({

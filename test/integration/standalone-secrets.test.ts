@@ -16,7 +16,7 @@ const TOKEN = "tok-hunter22-of-the-shop";
 const PASSWORD = "pass-swordfish-of-the-chat";
 
 const DAGS = `
-import { bash, branch, callback, dag, empty, sensor, shortCircuit } from "windlass";
+import { bash, branch, callback, dag, empty, sensor, shortCircuit, task } from "windlass";
 
 const declared = { variables: ["token"], connections: ["chat"] } as const;
 const isRight = (token: string, password: string | null) => token.startsWith("tok-") && password?.startsWith("pass-") === true;
@@ -43,6 +43,11 @@ const look = sensor("look", { ...declared, every: "1s" }, async ({ n }: { n: num
 const leaks = sensor("leaks", { ...declared, onFailure: tell }, (_, { variables }) => {
   throw new Error(\`the shop refuses \${variables.token}\`);
 });
+const dies = task("dies", declared, async (_, { variables }) => {
+  console.error("dying with", variables.token);
+  process.kill(process.pid, "SIGKILL");
+  await new Promise(() => {});
+});
 const lacks = sensor("lacks", { variables: ["nowhere"], retries: 2 }, () => true);
 
 export default dag("secrets", { onFailure: tell }, () => {
@@ -52,6 +57,7 @@ export default dag("secrets", { onFailure: tell }, () => {
   look.map({ n: [1, 2] }).after(opened);
   leaks();
   lacks();
+  dies();
 });
 `;
 
@@ -90,6 +96,7 @@ it("reach branches, commands, sensors and callbacks, and show nowhere", async ()
   const { run, tasks } = await waitForRun(rest, "secrets", runId);
   expect(run.state).toBe("failed");
   expect(tasks.map(({ task_id, state }) => `${task_id} ${state}`).toSorted()).toEqual([
+    "dies failed",
     "lacks failed",
     "leaks failed",
     "look success",
@@ -116,6 +123,8 @@ it("reach branches, commands, sensors and callbacks, and show nowhere", async ()
   const explain = async (id: string) =>
     (await rest.get(`${base}/taskInstances/${id}/explain`, explanationAnswer)).sentence;
   expect(await explain("leaks")).toContain("the shop refuses ***");
+  expect(await explain("dies")).toContain("its last words: dying with ***");
+  expect(await readLog(rest, "secrets", runId, "dies", 1)).toContain("its last words: dying with ***");
   expect(await explain("lacks")).toContain('there is no variable "nowhere"; create it with: windlass variables set');
   expect(await readLog(rest, "secrets", runId, "pick", 1)).toBe("picking with ***");
   const said = await rest.get(`${base}/taskInstances/say/xcomEntries/return_value?map_index=1`, resultAnswer);

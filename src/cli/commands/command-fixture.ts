@@ -6,6 +6,8 @@ import { readConfiguration } from "../configuration.ts";
 import type { CommandLine } from "../command-line.ts";
 
 export interface CommandFixture {
+  /** Of the API. */
+  address: string;
   /** What the command prints. */
   run(...words: string[]): Promise<string[]>;
   close(): Promise<void>;
@@ -17,6 +19,7 @@ export async function openCommandFixture(
   const fixture = await openApiFixture();
   const address = await fixture.api.listen({ host: "127.0.0.1", port: 0 });
   return {
+    address,
     run: async (...words) => {
       const lines: string[] = [];
       const program = new Command("windlass").exitOverride();

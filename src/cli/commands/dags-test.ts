@@ -10,6 +10,8 @@ import { createParamsChecker } from "../../api/trigger-params.ts";
 import { connection } from "../../contract/execution.ts";
 import { failure, messageOf } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { createMask, type Mask } from "../../core/mask-secrets.ts";
+import { listConnectionSecrets, listVariableSecrets } from "../../core/secret-texts.ts";
 import type { TaskState } from "../../core/states.ts";
 import type { InProcessRun, InProcessTask } from "../../dags/run-in-process.ts";
 import { mapStack } from "../../dags/source-stack.ts";
@@ -20,6 +22,7 @@ import { checkOutside, readJson } from "../../testing/check-outside.ts";
 import { completeConnection } from "../../testing/complete-connections.ts";
 import { type CallbackWorld, runWithCallbacks, type TestedCallback } from "../../testing/run-with-callbacks.ts";
 import { createArtifacts } from "../../worker/artifacts.ts";
+import { captureOutput } from "../../worker/capture-output.ts";
 import { createFolderArtifacts } from "../../worker/folder-artifacts.ts";
 import { loadDag } from "../load-dag.ts";
 
@@ -49,6 +52,11 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
   const params = createParamsChecker().check({ ...definition, version_id: 0 }, conf);
   const quiet = options.output === "json";
   const secrets = await readSecrets(options.secrets);
+  const mask = createMask([
+    ...Object.values(secrets.variables).flatMap(listVariableSecrets),
+    ...Object.values(secrets.connections).flatMap(listConnectionSecrets),
+  ]);
+  const flushOutput = maskOutput(mask);
   const answers = Object.fromEntries(parsePairs(options.answers, "--answer"));
   const events = Object.fromEntries(
     parsePairs(options.events, "--event").map(([id, text]) => [id, parseObject(text, `--event ${id}`)]),
@@ -70,7 +78,7 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
       if (task.state !== "scheduled")
         say(`${mark(task.state)} ${nameInstance(task)} (try ${task.try_number}): ${task.state}`);
     },
-    onCalled: (callback) => say(describeCallback(callback, options.callbacks)),
+    onCalled: (callback) => say(describeCallback(maskEnds(callback, mask), options.callbacks)),
   };
   const runAttempt = createAttemptRunner({
     ...world,
@@ -78,15 +86,17 @@ export async function testDag(options: DagsTestOptions, print: (text: string) =>
     artifacts: createArtifacts(createFolderArtifacts(mkdtempSync(join(tmpdir(), "windlass-artifacts-")))),
     assetEvents: [],
     environment: process.env,
+    mask,
     outside,
     runImage: (_, image) => {
       const reason = `it runs the image ${image}, which needs a cluster`;
       return { outcome: { kind: "skipped", reason, exit_code: null, error: null }, result: null };
     },
     longestPauseMs: LONGEST_PAUSE_MS,
-    note: (task, text) => say(`${mark("deferred")} ${task}: ${text}`),
+    note: (task, text) => say(`${mark("deferred")} ${task}: ${mask(text)}`),
   });
-  const run = await runWithCallbacks(params, runAttempt, world);
+  const run = maskEnds(await runWithCallbacks(params, runAttempt, world), mask);
+  flushOutput();
   print(quiet ? JSON.stringify(run) : describeRun(definition.dag_id, run));
   return run.state === "success" ? 0 : 1;
 }
@@ -107,12 +117,31 @@ const secretsFile = z.strictObject({
   connections: z.record(z.string(), z.preprocess(completeConnection, connection)).default({}),
 });
 
+/** Only what is told of ends: names and states may well be those of a variable. */
+function maskEnds<Told extends object>(told: Told, mask: Mask): Told {
+  const show = (key: string, value: unknown) =>
+    typeof value === "string" && (key === "error" || key === "reason") ? mask(value) : value;
+  // The same fields with other texts.
+  return JSON.parse(JSON.stringify(told), show) as Told;
+}
+
+/** What tasks print, as in an installation; what their processes inherit is their own. */
+function maskOutput(mask: Mask): () => void {
+  if (!mask.hides) return () => {};
+  const flush = captureOutput(() => {}, mask);
+  // console has opened them before, and looks no more.
+  void [process.stdout, process.stderr];
+  return flush;
+}
+
 async function readSecrets(file: string | null): Promise<z.output<typeof secretsFile>> {
   if (file === null) return { variables: {}, connections: {} };
   try {
     return secretsFile.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
+    // What is no JSON is quoted by its error.
+    const isSyntax = error instanceof SyntaxError;
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : isSyntax ? "is not JSON" : messageOf(error);
     throw failure(
       "invalid_request",
       `--secrets ${file}: ${why}; an example is {"variables": {"bucket": "reports"}, "connections": {}}`,

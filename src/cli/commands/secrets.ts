@@ -77,6 +77,7 @@ interface ConnectionOptions {
   schema?: string;
   passwordStdin?: true;
   extra?: object;
+  extraStdin?: true;
   description?: string;
 }
 
@@ -108,14 +109,22 @@ function addConnectionCommands(program: Command, connect: Connect, print: Print)
     .option("--schema <schema>", "which database")
     .option("--password-stdin", "read the password from stdin")
     .option("--extra <json>", "what else it needs, as a JSON object", readObject)
+    .option("--extra-stdin", "read that from stdin")
     .option("--description <text>")
     .action(async (id: string, options: ConnectionOptions) => {
       const client = await connect();
-      const { type, passwordStdin, ...rest } = options;
+      const { type, passwordStdin, extraStdin, ...rest } = options;
+      if (passwordStdin && extraStdin) {
+        throw failure(
+          "invalid_request",
+          "stdin holds one thing: give --password-stdin and --extra-stdin one after the other",
+        );
+      }
       const changes = {
         ...rest,
         ...(type === undefined ? {} : { conn_type: type }),
         ...(passwordStdin ? { password: (await text(process.stdin)).replace(/\r?\n$/, "") } : {}),
+        ...(extraStdin ? { extra: readObject(await text(process.stdin)) } : {}),
       };
       const created = type === undefined ? null : { connection_id: id, ...changes };
       await createOrChange(client, "connections", id, created, changes, connectionAnswer);
@@ -168,6 +177,7 @@ function readObject(given: string): object {
   try {
     return z.record(z.string(), z.json()).parse(JSON.parse(given));
   } catch {
-    throw new InvalidArgumentError(`Give a JSON object, as in --extra '{"region":"eu-west-1"}'.`);
+    // Not what was given: it may hold what nobody should see.
+    throw failure("invalid_request", `extra is no JSON object; an example is --extra '{"region":"eu-west-1"}'`);
   }
 }
