@@ -77,12 +77,15 @@ function planRevival(run: RunSnapshot, marked: readonly InstanceChange[], reason
     .map((instance) => clearOf(instance, run.graph, reason));
 }
 
+/** Begun, though no attempt is under way. */
+const BETWEEN: ReadonlySet<TaskState | null> = new Set<TaskState>(["up_for_retry", "up_for_reschedule", "deferred"]);
+
 /** What becomes of an instance when its run is said to have ended so; undefined: it stays. */
 const IN_RUN: Record<"success" | "failed", (instance: InstanceSnapshot) => TaskState | undefined> = {
   success: ({ state }) => (state === "success" || state === "skipped" || state === "removed" ? undefined : "success"),
   failed: ({ state, attempt }) => {
     if (isFinishedTaskState(state)) return undefined;
-    return attempt === null && state !== "up_for_retry" ? "skipped" : "failed";
+    return attempt === null && !BETWEEN.has(state) ? "skipped" : "failed";
   },
 };
 
