@@ -76,16 +76,34 @@ export interface Spread {
 
 export type Selection = ReadonlyMap<string, ReadonlySet<number> | "all">;
 
+/** What is executed again with a task: the setups that it needs, directly or not, and the teardowns of setups. */
+export function listSurroundings(graph: DagGraph, taskId: string): ReadonlySet<string> {
+  const isA = (role: "setup" | "teardown") => (id: string) => graph.tasks.get(id)?.role === role;
+  const teardownsOf = (id: string) => (graph.downstream.get(id) ?? []).filter(isA("teardown"));
+  const found = new Set([taskId]);
+  // The set grows while it is walked.
+  for (const id of found) {
+    if (isA("teardown")(id)) continue;
+    const direct = (graph.tasks.get(id)?.upstream ?? []).filter(isA("setup"));
+    const below = direct.length === 0 ? new Set() : reach([id], (each) => graph.downstream.get(each));
+    // One that is torn down before the task is not there for it.
+    const needed = direct.filter((setup) => {
+      const teardowns = teardownsOf(setup);
+      return teardowns.length === 0 || teardowns.some((each) => below.has(each));
+    });
+    const own = isA("setup")(id) ? teardownsOf(id) : [];
+    for (const other of [...needed, ...(graph.setups.get(id) ?? []), ...own]) found.add(other);
+  }
+  found.delete(taskId);
+  return found;
+}
+
 /**
  * The chosen tasks with what lies above and below them; tasks the graph does not know are left out. Of an instance of a
  * mapped group, it is the same index in the group.
  */
-export function selectTasks(
-  graph: DagGraph,
-  chosen: readonly ChosenTask[],
-  spread: Spread,
-): Map<string, Set<number> | "all"> {
-  const selection = new Map<string, Set<number> | "all">();
+export function selectTasks(graph: DagGraph, chosen: readonly ChosenTask[], spread: Spread): Selection {
+  const selection = new Map<string, ReadonlySet<number> | "all">();
   for (const { task_id, map_index } of chosen) {
     if (!graph.tasks.has(task_id)) continue;
     const known = selection.get(task_id);
@@ -93,18 +111,31 @@ export function selectTasks(
     else selection.set(task_id, new Set([...(known ?? []), map_index]));
   }
   const origins = [...selection];
-  const add = (next: (id: string) => readonly string[]) => {
-    for (const [origin, indices] of origins) {
-      for (const id of reach([origin], next)) {
-        const known = selection.get(id);
-        if (indices === "all" || known === "all" || !isSameIndex(graph, origin, id)) selection.set(id, "all");
-        else selection.set(id, new Set([...(known ?? []), ...indices]));
-      }
-    }
-  };
-  if (spread.upstream) add((id) => listAbove(graph, id));
-  if (spread.downstream) add((id) => listBelow(graph, id));
+  if (spread.upstream) grow(graph, selection, origins, (origin) => reach([origin], (id) => listAbove(graph, id)));
+  if (spread.downstream) grow(graph, selection, origins, (origin) => reach([origin], (id) => listBelow(graph, id)));
   return selection;
+}
+
+/** The setups and teardowns of what is selected. */
+export function selectSurroundings(graph: DagGraph, selection: Selection): Selection {
+  const around = new Map<string, ReadonlySet<number> | "all">();
+  grow(graph, around, [...selection], (origin) => listSurroundings(graph, origin));
+  return around;
+}
+
+function grow(
+  graph: DagGraph,
+  selection: Map<string, ReadonlySet<number> | "all">,
+  origins: Iterable<readonly [string, ReadonlySet<number> | "all"]>,
+  listOthers: (origin: string) => ReadonlySet<string>,
+): void {
+  for (const [origin, indices] of origins) {
+    for (const id of listOthers(origin)) {
+      const known = selection.get(id);
+      if (indices === "all" || known === "all" || !isSameIndex(graph, origin, id)) selection.set(id, "all");
+      else selection.set(id, new Set([...(known ?? []), ...indices]));
+    }
+  }
 }
 
 /** Whether it is one of those that a map has now; an array that became too short leaves others, removed. */

@@ -163,7 +163,9 @@ describe("a backfill", () => {
     await store.settle();
     const [launched] = await store.launch();
     const attempt = await store.start(launched?.attempt_id ?? "");
-    const { rows } = await store.db.query<{ id: number; dag_run_id: string }>({ text: "select id, dag_run_id from dag_run" });
+    const { rows } = await store.db.query<{ id: number; dag_run_id: string }>({
+      text: "select id, dag_run_id from dag_run",
+    });
     const run = { id: 0, dag_run_id: "", ...rows[0], dag_id: "d" };
     await act(store, run, { kind: "mark_run", state: "failed", reason: "cancelled by ada" });
     await advance();
