@@ -83,6 +83,7 @@ test.each<[string, JsonObject, number, string]>([
   ["an unknown DAG", { dag_id: "none" }, 404, 'no DAG "none"'],
   ["a DAG without dates", { dag_id: "manual" }, 400, "has no schedule with dates"],
   ["dates in the wrong order", { to_date: "2026-01-01T00:00:00Z" }, 400, "before from_date"],
+  ["a range without dates", { to_date: "2026-02-01T04:59:59Z" }, 400, "no time of its schedule that has come"],
   ["too many dates", { from_date: "1990-01-01T00:00:00Z" }, 400, "more than 10000 runs"],
   ["params that there are none of", { dag_run_conf: { day: 1 } }, 400, "takes no params"],
   ["an unknown way", { reprocess_behavior: "all" }, 400, "reprocess_behavior"],

@@ -57,6 +57,12 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
       limit + 1,
     );
     const runs = listRunsBetween(dag.definition, { from, to, now, limit }, computed);
+    if (runs.length === 0) {
+      throw failure(
+        "invalid_request",
+        `between ${range.from_date} and ${range.to_date} DAG "${dag.dag_id}" has no time of its schedule that has come`,
+      );
+    }
     if (runs.length < limit) return runs;
     throw failure(
       "invalid_request",
