@@ -45,8 +45,8 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
     (!request.only_failed || FAILED.has(instance.state)) &&
     (!request.only_running || instance.state === "running") &&
     allowedOnInstance(instance.state).includes("clear");
-  // Whatever they ended as: what was set up for the task may have been taken down since.
-  const around = selectSurroundings(graph, collect(run.instances.filter(isChosen)));
+  // Whatever they ended as: what was set up for the task may have been taken down since, unless it runs.
+  const around = selectSurroundings(graph, collect(request.only_running ? [] : run.instances.filter(isChosen)));
   const changes = run.instances.flatMap((instance): InstanceChange[] => {
     if (move && !graph.tasks.has(instance.task_id)) return planRemoval(instance, request.reason);
     // It vanished from an earlier version and is back.

@@ -106,6 +106,7 @@ describe("clearing", () => {
     ["work", {}, "success", ["up", "near", "work", "down"]],
     ["work", { only_failed: true }, "failed", ["up", "near", "work", "down"]],
     ["work", { only_failed: true }, "success", []],
+    ["work", { only_running: true }, "running", ["work"]],
     ["up", {}, "success", ["up", "down"]],
     ["near", {}, "success", ["up", "near", "down"]],
     ["down", {}, "success", ["down"]],
