@@ -107,10 +107,13 @@ export function planRunMark(run: RunSnapshot, state: "success" | "failed", reaso
 function findDueTeardowns({ state, graph, instances }: RunSnapshot): (instance: InstanceSnapshot) => boolean {
   // What has not begun has set nothing up.
   if (state !== "running") return () => false;
-  const succeeded = instances.filter(
-    (one) => one.state === "success" && graph.tasks.get(one.task_id)?.role === "setup",
-  );
-  const bySetup = Map.groupBy(succeeded, ({ task_id }) => task_id);
+  const succeeded = new Map<string, Set<number>>();
+  for (const { task_id, map_index, state: own } of instances) {
+    if (own !== "success" || graph.tasks.get(task_id)?.role !== "setup") continue;
+    const known = succeeded.get(task_id);
+    if (known) known.add(map_index);
+    else succeeded.set(task_id, new Set([map_index]));
+  }
   return (instance) => {
     const { task_id, map_index } = instance;
     if (graph.tasks.get(task_id)?.role !== "teardown" || isFinishedTaskState(instance.state)) return false;
@@ -118,9 +121,10 @@ function findDueTeardowns({ state, graph, instances }: RunSnapshot): (instance: 
     if (map_index === -1 && graph.expandedBy.has(task_id)) return false;
     const setups = graph.setups.get(task_id) ?? [];
     if (setups.length === 0) return true;
-    return setups.some((id) =>
-      bySetup.get(id)?.some((one) => !isSameIndex(graph, task_id, id) || one.map_index === map_index),
-    );
+    return setups.some((id) => {
+      const indices = succeeded.get(id);
+      return indices !== undefined && (!isSameIndex(graph, task_id, id) || indices.has(map_index));
+    });
   };
 }
 
