@@ -16,6 +16,9 @@ beforeAll(async () => {
   const daily = { kind: "cron", expression: "0 6 * * *", timezone: "Europe/Paris" } as const;
   await publishDag(fixture, makeDag("daily", { schedule: daily }));
   await publishDag(fixture, makeDag("manual"));
+  const chained = makeDag("chained", { schedule: daily });
+  const tasks = chained.tasks.map((task) => ({ ...task, depends_on_past: true }));
+  await publishDag(fixture, { ...chained, tasks });
   await publishDag(fixture, makeDag("custom", { schedule: { kind: "custom", timezone: "UTC" } }));
 });
 afterAll(() => fixture.close());
@@ -83,6 +86,8 @@ test.each<[string, JsonObject, number, string]>([
   ["an unknown DAG", { dag_id: "none" }, 404, 'no DAG "none"'],
   ["a DAG without dates", { dag_id: "manual" }, 400, "has no schedule with dates"],
   ["dates in the wrong order", { to_date: "2026-01-01T00:00:00Z" }, 400, "before from_date"],
+  ["a range without dates", { to_date: "2026-02-01T04:59:59Z" }, 400, "no time of its schedule that has come"],
+  ["the newest first of what looks back", { dag_id: "chained", run_backwards: true }, 400, 'task "first" waits'],
   ["too many dates", { from_date: "1990-01-01T00:00:00Z" }, 400, "more than 10000 runs"],
   ["params that there are none of", { dag_run_conf: { day: 1 } }, 400, "takes no params"],
   ["an unknown way", { reprocess_behavior: "all" }, 400, "reprocess_behavior"],

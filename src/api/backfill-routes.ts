@@ -36,6 +36,7 @@ interface Range {
   from_date: string;
   to_date: string;
   reprocess_behavior: ReprocessBehavior;
+  run_backwards: boolean;
 }
 
 export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: ApiOptions): void {
@@ -45,6 +46,13 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
     const kind = dag.definition.schedule?.kind;
     if (kind === undefined || kind === "once" || kind === "continuous") {
       throw failure("invalid_request", `DAG "${dag.dag_id}" has no schedule with dates; trigger its runs one by one`);
+    }
+    const waiting = dag.definition.tasks.find((task) => task.depends_on_past || task.wait_for_downstream);
+    if (range.run_backwards && waiting) {
+      throw failure(
+        "invalid_request",
+        `task "${waiting.task_id}" waits for the run before, which newest first comes after it; run the oldest first`,
+      );
     }
     const now = clock.now();
     const [from, to] = [new Date(range.from_date), new Date(range.to_date)];
@@ -57,6 +65,12 @@ export function addBackfillRoutes(app: ApiServer, { db, clock, computeTimes }: A
       limit + 1,
     );
     const runs = listRunsBetween(dag.definition, { from, to, now, limit }, computed);
+    if (runs.length === 0) {
+      throw failure(
+        "invalid_request",
+        `between ${range.from_date} and ${range.to_date} DAG "${dag.dag_id}" has no time of its schedule that has come`,
+      );
+    }
     if (runs.length < limit) return runs;
     throw failure(
       "invalid_request",

@@ -104,7 +104,8 @@ export function addRunInterventionRoutes(app: ApiServer, options: ApiOptions): v
       schema: {
         tags: ["DagRun"],
         operationId: "cancel_dag_run",
-        summary: "Cancel a run: its attempts end, it fails, and what has not begun is skipped",
+        summary:
+          "Cancel a run: its attempts end, what has not begun is skipped, and it fails, after the teardowns of what was set up",
         params: dagRunPath,
         querystring: emptyQuery,
         body: cancelRequest,

@@ -1,7 +1,8 @@
 // The commands by which people change runs, and compare DAG files with what is deployed.
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ClearOptions, Manner, MarkOptions, RerunOptions } from "./commands/interventions.ts";
+import { MARKS } from "../core/plan-mark.ts";
 import { connectApi } from "./connect-api.ts";
 import type { Configuration } from "./configuration.ts";
 
@@ -74,7 +75,7 @@ export function addInterventionCommands({ program, dags, readSettings, readForma
     .argument("<dag>")
     .argument("<run>")
     .argument("<task>")
-    .requiredOption("--as <state>", "success, failed or skipped")
+    .addOption(new Option("--as <state>", "how it has ended").choices(MARKS).makeOptionMandatory())
     .action(async (dagId: string, runId: string, id: string, options: Options<MarkOptions>) => {
       const { client, commands } = await load();
       print(await commands.markTask(client, { dagId, runId }, id, manner<MarkOptions>(options)));

@@ -12,7 +12,7 @@ const MARKS = ["mark_success", "mark_failed", "mark_skipped"] as const;
 
 export const ALLOWED_ON_INSTANCE: Record<TaskState | "no_status", readonly InstanceAction[]> = {
   no_status: ["cancel", ...MARKS],
-  scheduled: ["cancel", ...MARKS],
+  scheduled: ["clear", "cancel", ...MARKS],
   queued: ["clear", "cancel", ...MARKS],
   running: ["clear", "cancel", ...MARKS],
   restarting: ["cancel", ...MARKS],

@@ -97,6 +97,27 @@ describe("a short circuit", () => {
   ])("of %j that skips %s skips %j", (value, skips, expected) => {
     expect(skipped({ type: "short_circuit", skips }, value)).toEqual(expected);
   });
+
+  it("skips no teardown, which its setups decide about, but what comes after it", () => {
+    const operator: Operator = { type: "short_circuit", skips: "all" };
+    const tasks = [
+      taskOf("up", [], { role: "setup" }),
+      taskOf("gate", ["up"], { operator }),
+      taskOf("down", ["up", "gate"], { role: "teardown", trigger_rule: "all_done_setup_success" }),
+      taskOf("after", ["down"]),
+    ];
+    const waiting = ["down", "after"].map((task_id) => ({
+      id: task_id,
+      task_id,
+      map_index: -1,
+      upstream: NOTHING_YET,
+      setups: NO_SETUPS,
+    }));
+    const skips = planDecidedSkips(indexDag(dagOf("d", tasks)), waiting, [
+      { task_id: "gate", map_index: -1, value: false },
+    ]);
+    expect(skips.map(({ task_id }) => task_id)).toEqual(["after"]);
+  });
 });
 
 it("skips no direct follower that can be reached from a chosen one, and every other", () => {

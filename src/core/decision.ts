@@ -15,16 +15,18 @@ export interface Decision {
   value: Json;
 }
 
-/** For each task that decisions can skip: the tasks that make them, the nearest first. */
+/** For each task that decisions can skip: the tasks that make them, the nearest first. No teardowns: they follow their setups. */
 export type Deciders = ReadonlyMap<string, readonly string[]>;
 
 /** `downstream` as in DagGraph. */
 export function indexDeciders(definition: DagDefinition, downstream: ReadonlyMap<string, readonly string[]>): Deciders {
   const deciders = new Map<string, string[]>();
+  const teardowns = new Set(definition.tasks.flatMap(({ task_id, role }) => (role === "teardown" ? [task_id] : [])));
   for (const { task_id, operator } of definition.tasks) {
     if (operator?.type !== "branch" && operator?.type !== "short_circuit") continue;
     const isDeep = operator.type === "short_circuit" && operator.skips === "all";
     for (const id of isDeep ? reach([task_id], (next) => downstream.get(next)) : (downstream.get(task_id) ?? [])) {
+      if (teardowns.has(id)) continue;
       const known = deciders.get(id);
       if (known) known.push(task_id);
       else deciders.set(id, [task_id]);

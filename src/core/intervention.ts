@@ -50,8 +50,8 @@ export interface RunPlan {
   folded: string[];
   /** null: it stays as it is. */
   run_to: RunState | null;
-  /** judged: from its leaves, once nothing is unfinished; forced: a person has said so. */
-  run_by: "judged" | "forced";
+  /** judged: from its leaves, once nothing is unfinished; forced: a person has said so, said: the same, once its teardowns are over. */
+  run_by: "judged" | "forced" | "said";
   /** The newer version that it moves to, with tasks that it has no instances of. */
   move: { version_id: number; graph: DagGraph; added: string[] } | null;
   reason: string;
@@ -60,6 +60,13 @@ export interface RunPlan {
 /** Whether an instance's reason says that a person decided on its state. */
 export function isByPerson(reason: string | null): reason is string {
   return reason !== null && /^(marked \w+ by|cancelled by|taken over from) /.test(reason);
+}
+
+/** How a run that goes on ends by a person's word, for its reason; null: its leaves decide. */
+export function readVerdict(reason: string | null): "success" | "failed" | null {
+  const said = /^(marked success|marked failed|cancelled) by /.exec(reason ?? "")?.[1];
+  if (said === undefined) return null;
+  return said === "marked success" ? "success" : "failed";
 }
 
 /** Ids, or one instance of a mapped task. */
@@ -76,16 +83,34 @@ export interface Spread {
 
 export type Selection = ReadonlyMap<string, ReadonlySet<number> | "all">;
 
+/** What is executed again with a task: the setups that it needs, directly or not, and the teardowns of setups. */
+export function listSurroundings(graph: DagGraph, taskId: string): ReadonlySet<string> {
+  const isA = (role: "setup" | "teardown") => (id: string) => graph.tasks.get(id)?.role === role;
+  const teardownsOf = (id: string) => (graph.downstream.get(id) ?? []).filter(isA("teardown"));
+  const found = new Set([taskId]);
+  // The set grows while it is walked.
+  for (const id of found) {
+    if (isA("teardown")(id)) continue;
+    const direct = (graph.tasks.get(id)?.upstream ?? []).filter(isA("setup"));
+    const below = direct.length === 0 ? new Set() : reach([id], (each) => graph.downstream.get(each));
+    // One that is torn down before the task is not there for it.
+    const needed = direct.filter((setup) => {
+      const teardowns = teardownsOf(setup);
+      return teardowns.length === 0 || teardowns.some((each) => below.has(each));
+    });
+    const own = isA("setup")(id) ? teardownsOf(id) : [];
+    for (const other of [...needed, ...(graph.setups.get(id) ?? []), ...own]) found.add(other);
+  }
+  found.delete(taskId);
+  return found;
+}
+
 /**
  * The chosen tasks with what lies above and below them; tasks the graph does not know are left out. Of an instance of a
  * mapped group, it is the same index in the group.
  */
-export function selectTasks(
-  graph: DagGraph,
-  chosen: readonly ChosenTask[],
-  spread: Spread,
-): Map<string, Set<number> | "all"> {
-  const selection = new Map<string, Set<number> | "all">();
+export function selectTasks(graph: DagGraph, chosen: readonly ChosenTask[], spread: Spread): Selection {
+  const selection = new Map<string, ReadonlySet<number> | "all">();
   for (const { task_id, map_index } of chosen) {
     if (!graph.tasks.has(task_id)) continue;
     const known = selection.get(task_id);
@@ -93,18 +118,31 @@ export function selectTasks(
     else selection.set(task_id, new Set([...(known ?? []), map_index]));
   }
   const origins = [...selection];
-  const add = (next: (id: string) => readonly string[]) => {
-    for (const [origin, indices] of origins) {
-      for (const id of reach([origin], next)) {
-        const known = selection.get(id);
-        if (indices === "all" || known === "all" || !isSameIndex(graph, origin, id)) selection.set(id, "all");
-        else selection.set(id, new Set([...(known ?? []), ...indices]));
-      }
-    }
-  };
-  if (spread.upstream) add((id) => listAbove(graph, id));
-  if (spread.downstream) add((id) => listBelow(graph, id));
+  if (spread.upstream) grow(graph, selection, origins, (origin) => reach([origin], (id) => listAbove(graph, id)));
+  if (spread.downstream) grow(graph, selection, origins, (origin) => reach([origin], (id) => listBelow(graph, id)));
   return selection;
+}
+
+/** The setups and teardowns of what is selected. */
+export function selectSurroundings(graph: DagGraph, selection: Selection): Selection {
+  const around = new Map<string, ReadonlySet<number> | "all">();
+  grow(graph, around, [...selection], (origin) => listSurroundings(graph, origin));
+  return around;
+}
+
+function grow(
+  graph: DagGraph,
+  selection: Map<string, ReadonlySet<number> | "all">,
+  origins: Iterable<readonly [string, ReadonlySet<number> | "all"]>,
+  listOthers: (origin: string) => ReadonlySet<string>,
+): void {
+  for (const [origin, indices] of origins) {
+    for (const id of listOthers(origin)) {
+      const known = selection.get(id);
+      if (indices === "all" || known === "all" || !isSameIndex(graph, origin, id)) selection.set(id, "all");
+      else selection.set(id, new Set([...(known ?? []), ...indices]));
+    }
+  }
 }
 
 /** Whether it is one of those that a map has now; an array that became too short leaves others, removed. */

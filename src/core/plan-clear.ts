@@ -14,6 +14,7 @@ import {
   type RunPlan,
   type RunSnapshot,
   type Selection,
+  selectSurroundings,
   selectTasks,
   type Spread,
 } from "./intervention.ts";
@@ -39,6 +40,13 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
   const selection = selectGroups(run, graph, request, selectTasks(graph, chosen, request));
   const reshaped = move ? findReshaped(run, graph) : new Set<string>();
   const folded = planFolds(run, graph, request, selection).difference(reshaped);
+  const isChosen = (instance: InstanceSnapshot) =>
+    isSelected(selection, instance) &&
+    (!request.only_failed || FAILED.has(instance.state)) &&
+    (!request.only_running || instance.state === "running") &&
+    allowedOnInstance(instance.state).includes("clear");
+  // Whatever they ended as: what was set up for the task may have been taken down since, unless it runs.
+  const around = selectSurroundings(graph, collect(request.only_running ? [] : run.instances.filter(isChosen)));
   const changes = run.instances.flatMap((instance): InstanceChange[] => {
     if (move && !graph.tasks.has(instance.task_id)) return planRemoval(instance, request.reason);
     // It vanished from an earlier version and is back.
@@ -50,10 +58,8 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
       return isUntouched(instance) ? [] : [clearOf(instance, graph, request.reason)];
     }
     if (isExpanded(instance) && folded.has(instance.task_id)) return [removalOf(instance, FOLDED + request.reason)];
-    const matches =
-      (!request.only_failed || FAILED.has(instance.state)) && (!request.only_running || instance.state === "running");
-    if (!matches || !isSelected(selection, instance) || !allowedOnInstance(instance.state).includes("clear")) return [];
-    return [clearOf(instance, graph, request.reason)];
+    const isAround = isSelected(around, instance) && allowedOnInstance(instance.state).includes("clear");
+    return isAround || isChosen(instance) ? [clearOf(instance, graph, request.reason)] : [];
   });
   const touched = changes.length > 0 || (move?.added.length ?? 0) > 0;
   const hasEnded = run.state === "success" || run.state === "failed";
@@ -66,6 +72,11 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
     move,
     reason: request.reason,
   };
+}
+
+function collect(instances: readonly InstanceSnapshot[]): Selection {
+  const byTask = Map.groupBy(instances, ({ task_id }) => task_id);
+  return new Map([...byTask].map(([taskId, each]) => [taskId, new Set(each.map(({ map_index }) => map_index))]));
 }
 
 const FOLDED = "removed until its map is expanded again: ";

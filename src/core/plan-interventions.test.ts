@@ -83,6 +83,8 @@ describe("clearing", () => {
   it.each([
     ["running", RUNNING, "restarting"],
     ["queued", QUEUED, null],
+    // It would be executed before what is cleared above it.
+    ["scheduled", {}, null],
     ["failed", RUNNING, "restarting"],
     ["up_for_retry", {}, null],
   ] as const)("of %s ends the attempt that there is", (state, more, to) => {
@@ -98,6 +100,60 @@ describe("clearing", () => {
     const whole = planClear(run, REQUEST);
     expect(whole.changes.map(({ id, to }) => [id, to])).toEqual([0, 1, 2].map((index) => [`b${index}`, "removed"]));
     expect([plan.folded, whole.folded]).toEqual([[], ["b"]]);
+  });
+
+  it.each<[string, Partial<ClearRequest>, TaskState, string[]]>([
+    ["work", {}, "success", ["up", "near", "work", "down"]],
+    ["work", { only_failed: true }, "failed", ["up", "near", "work", "down"]],
+    ["work", { only_failed: true }, "success", []],
+    ["work", { only_running: true }, "running", ["work"]],
+    ["up", {}, "success", ["up", "down"]],
+    ["near", {}, "success", ["up", "near", "down"]],
+    ["down", {}, "success", ["down"]],
+    ["after", {}, "success", ["after"]],
+    ["before", {}, "success", ["before"]],
+  ])("%s with %j, which ended as %s, takes its setups and teardowns along", (task_id, more, state, expected) => {
+    const graph = indexDag(
+      dagOf("d", [
+        taskOf("before"),
+        taskOf("up", ["before"], { role: "setup" }),
+        taskOf("near", ["up"], { role: "setup" }),
+        taskOf("work", ["near"]),
+        taskOf("down", ["up", "near", "work"], { role: "teardown", trigger_rule: "all_done_setup_success" }),
+        taskOf("after", ["down"]),
+      ]),
+    );
+    const instances = [...graph.tasks.keys()].map((id) => instanceOf(id, id === task_id ? state : "success"));
+    const plan = planClear(
+      { ...runOf(instances, "failed"), graph },
+      { ...REQUEST, ...more, tasks: [{ task_id, map_index: null }] },
+    );
+    expect(plan.changes.map((change) => change.task_id)).toEqual(expected);
+  });
+
+  it("takes the setup of its own item along in a mapped group", () => {
+    const graph = indexDag(
+      dagOf(
+        "d",
+        [
+          taskOf("g", [], { kind: "expand", map: MAP }),
+          taskOf("g.up", [], { group: "g", role: "setup" }),
+          taskOf("g.work", ["g.up"], { group: "g" }),
+          taskOf("g.down", ["g.up", "g.work"], {
+            group: "g",
+            role: "teardown",
+            trigger_rule: "all_done_setup_success",
+          }),
+        ],
+        { groups: [{ group_id: "g" }] },
+      ),
+    );
+    const items = ["g.up", "g.work", "g.down"].flatMap((id) =>
+      [0, 1].map((map_index) => instanceOf(id, "success", { map_index })),
+    );
+    const run = { ...runOf([instanceOf("g", "success"), ...items], "success"), graph };
+    const plan = planClear(run, { ...REQUEST, tasks: [{ task_id: "g.work", map_index: 1 }] });
+    expect(plan.changes.map(({ id, to }) => [id, to])).toEqual(["g.up1", "g.work1", "g.down1"].map((id) => [id, null]));
   });
 
   it("at a newer version removes what vanished, adds what is new, and revives what is back", () => {
@@ -132,20 +188,19 @@ describe("marking", () => {
   });
 
   it.each([
-    ["failed", ["a: running → failed", "b: none → skipped", "c: scheduled → skipped", "side: up_for_retry → failed"]],
-    [
-      "success",
-      ["a: running → success", "b: none → success", "c: scheduled → success", "side: up_for_retry → success"],
-    ],
+    ["failed", ["failed", "skipped", "skipped", "failed", "failed", "failed"]],
+    ["success", ["success", "success", "success", "success", "success", "success"]],
   ] as const)("a run %s", (state, expected) => {
     const run = runOf([
       instanceOf("a", "running", RUNNING),
       instanceOf("b", null),
       instanceOf("c", "scheduled"),
       instanceOf("side", "up_for_retry"),
+      instanceOf("wait", "deferred"),
+      instanceOf("poke", "up_for_reschedule"),
     ]);
     const plan = planRunMark(run, state, "by ada");
-    expect(changesOf(plan)).toEqual(expected);
+    expect(plan.changes.map(({ to }) => to)).toEqual(expected);
     expect(plan).toMatchObject({ run_to: state, run_by: "forced" });
     expect(plan.changes[0]?.stop).toEqual(RUNNING.attempt);
   });
@@ -192,6 +247,30 @@ describe("running again from a task", () => {
     const plan = planRerun(runOf(ENDED, "failed"), GRAPH, chosen);
     expect(plan.taken.map(({ task_id }) => task_id)).toEqual(taken);
     expect(plan.executed).toEqual(executed);
+  });
+
+  it("sets up again what it executes, and takes over what else that was for", () => {
+    const graph = indexDag(
+      dagOf("d", [
+        taskOf("up", [], { role: "setup" }),
+        taskOf("first", ["up"]),
+        taskOf("second", ["first"]),
+        taskOf("down", ["up"], { role: "teardown", trigger_rule: "all_done_setup_success" }),
+        taskOf("down_too", ["up", "second"], { role: "teardown", trigger_rule: "all_done_setup_success" }),
+      ]),
+    );
+    const run = {
+      ...runOf(
+        [...graph.tasks.keys()].map((id) => instanceOf(id, "success")),
+        "success",
+      ),
+      graph,
+    };
+    const plan = planRerun(run, graph, ["second"]);
+    expect(plan.executed).toEqual(
+      ["up", "second", "down", "down_too"].toSorted((a, b) => graph.order.indexOf(a) - graph.order.indexOf(b)),
+    );
+    expect(plan.taken.map(({ task_id }) => task_id)).toEqual(["first"]);
   });
 
   it("takes maps over with all their instances, and nothing below what is executed", () => {

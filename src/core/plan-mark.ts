@@ -14,6 +14,7 @@ import {
   selectTasks,
   type Spread,
 } from "./intervention.ts";
+import { isSameIndex } from "./graph.ts";
 import { clearOf, placeOf } from "./plan-clear.ts";
 import { reach } from "./reach.ts";
 import { isFinishedTaskState, type TaskState } from "./states.ts";
@@ -77,21 +78,54 @@ function planRevival(run: RunSnapshot, marked: readonly InstanceChange[], reason
     .map((instance) => clearOf(instance, run.graph, reason));
 }
 
+/** Begun, though no attempt is under way. */
+const BETWEEN: ReadonlySet<TaskState | null> = new Set<TaskState>(["up_for_retry", "up_for_reschedule", "deferred"]);
+
 /** What becomes of an instance when its run is said to have ended so; undefined: it stays. */
 const IN_RUN: Record<"success" | "failed", (instance: InstanceSnapshot) => TaskState | undefined> = {
   success: ({ state }) => (state === "success" || state === "skipped" || state === "removed" ? undefined : "success"),
   failed: ({ state, attempt }) => {
     if (isFinishedTaskState(state)) return undefined;
-    return attempt === null && state !== "up_for_retry" ? "skipped" : "failed";
+    return attempt === null && !BETWEEN.has(state) ? "skipped" : "failed";
   },
 };
 
+/** Teardowns of what has been set up are left to their rule; with them unfinished, the run goes on to the end that was said. */
 export function planRunMark(run: RunSnapshot, state: "success" | "failed", reason: string): RunPlan {
+  const isSpared = findDueTeardowns(run);
+  const spared = run.instances.filter(isSpared);
   const changes = run.instances.flatMap((instance) => {
-    const to = IN_RUN[state](instance);
+    const to = isSpared(instance) ? undefined : IN_RUN[state](instance);
     return to === undefined ? [] : [markOf(instance, to, reason)];
   });
-  return { run, changes, folded: [], run_to: state, run_by: "forced", move: null, reason };
+  const end =
+    spared.length > 0 ? ({ run_to: null, run_by: "said" } as const) : ({ run_to: state, run_by: "forced" } as const);
+  return { run, changes, folded: [], ...end, move: null, reason };
+}
+
+/** Unfinished teardowns that run, or have a setup that has succeeded. */
+function findDueTeardowns({ state, graph, instances }: RunSnapshot): (instance: InstanceSnapshot) => boolean {
+  // What has not begun has set nothing up.
+  if (state !== "running") return () => false;
+  const succeeded = new Map<string, Set<number>>();
+  for (const { task_id, map_index, state: own } of instances) {
+    if (own !== "success" || graph.tasks.get(task_id)?.role !== "setup") continue;
+    const known = succeeded.get(task_id);
+    if (known) known.add(map_index);
+    else succeeded.set(task_id, new Set([map_index]));
+  }
+  return (instance) => {
+    const { task_id, map_index } = instance;
+    if (graph.tasks.get(task_id)?.role !== "teardown" || isFinishedTaskState(instance.state)) return false;
+    if (instance.attempt !== null || BETWEEN.has(instance.state)) return true;
+    if (map_index === -1 && graph.expandedBy.has(task_id)) return false;
+    const setups = graph.setups.get(task_id) ?? [];
+    if (setups.length === 0) return true;
+    return setups.some((id) => {
+      const indices = succeeded.get(id);
+      return indices !== undefined && (!isSameIndex(graph, task_id, id) || indices.has(map_index));
+    });
+  };
 }
 
 function markOf(instance: InstanceSnapshot, to: TaskState, reason: string): InstanceChange {

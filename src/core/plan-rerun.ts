@@ -1,8 +1,9 @@
 // A new run from the middle of an old one: the chosen tasks and all below them are executed, what else had succeeded or been
-// skipped is taken over with its results, all of a map's instances as the one task that they are.
+// skipped is taken over with its results, all of a map's instances as the one task that they are. What is executed is set up
+// anew and torn down again.
 
 import { type DagGraph, listAbove, listBelow } from "./graph.ts";
-import type { InstanceSnapshot, RunSnapshot } from "./intervention.ts";
+import { type InstanceSnapshot, listSurroundings, type RunSnapshot } from "./intervention.ts";
 import { reach } from "./reach.ts";
 import { findReshaped } from "./reshaped-tasks.ts";
 
@@ -30,8 +31,18 @@ export interface RerunPlan {
 export function planRerun(source: RunSnapshot, graph: DagGraph, chosen: readonly string[]): RerunPlan {
   const instances = Map.groupBy(source.instances, ({ task_id }) => task_id);
   const anew = new Set([...chosen, ...reach(chosen, (id) => listBelow(graph, id)), ...findReshaped(source, graph)]);
+  const setups = new Set<string>();
   for (;;) {
-    const taken = takeOver(graph, instances, anew);
+    const taken = takeOver(graph, instances, anew, setups);
+    const around = graph.order.filter((id) => !taken.has(id)).flatMap((id) => [...listSurroundings(graph, id)]);
+    const lacking = around.filter((id) => taken.has(id));
+    if (lacking.length > 0) {
+      for (const id of lacking) {
+        anew.add(id);
+        if (graph.tasks.get(id)?.role === "setup") setups.add(id);
+      }
+      continue;
+    }
     // Members that are executed run over the items of others: without them their group is expanded anew.
     const hasItems = (id: string) => {
       const task = taken.get(id);
@@ -45,15 +56,17 @@ export function planRerun(source: RunSnapshot, graph: DagGraph, chosen: readonly
   }
 }
 
+/** @param setups that are executed for others than what stands below them */
 function takeOver(
   graph: DagGraph,
   instances: ReadonlyMap<string, readonly InstanceSnapshot[]>,
   anew: ReadonlySet<string>,
+  setups: ReadonlySet<string>,
 ): Map<string, TakenOver> {
   const taken = new Map<string, TakenOver>();
   for (const taskId of graph.order) {
     // Below something that is executed anew, an old result would not belong to the run.
-    const isWhole = !anew.has(taskId) && listAbove(graph, taskId).every((id) => taken.has(id));
+    const isWhole = !anew.has(taskId) && listAbove(graph, taskId).every((id) => taken.has(id) || setups.has(id));
     const own = isWhole ? takeTask(taskId, instances.get(taskId) ?? []) : null;
     if (own) taken.set(taskId, own);
   }

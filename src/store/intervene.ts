@@ -43,7 +43,9 @@ export async function intervene(
     const plans = runs.map(plan);
     call.check(runs, plans);
     if (call.dry_run) return plans;
-    const effective = plans.filter((one) => one.changes.length > 0 || one.run_to !== null || one.move !== null);
+    const effective = plans.filter(
+      (one) => one.changes.length > 0 || one.run_to !== null || one.move !== null || one.run_by === "said",
+    );
     await recordEvents(tx, eventsOf(call.event, effective), now);
     await stopAttempts(tx, rules, effective, now);
     await writeChanges(tx, effective, now);
@@ -161,7 +163,8 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
     return;
   }
   const { waiting } = await countFinished(tx, locked, graph);
-  if (plan.run_by === "judged") {
+  if (plan.run_by !== "forced") {
+    await saveVerdict(tx, plan);
     const unblocked = await readUnblocked(tx, run.id, graph);
     const all = new Map([...waiting, ...unblocked].map((instance) => [instance.id, instance]));
     await settleRun(tx, locked, graph, [...all.values()], now);
@@ -174,6 +177,16 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
     values: [run.id, plan.run_to, locked.unfinished, now, plan.reason],
   });
   if (plan.run_to !== null) await followRunEnd(tx, run.id, graph, plan.run_to, now);
+}
+
+/** What was said of a run's end is forgotten when it is judged again, or some of it executed again. */
+async function saveVerdict(tx: Queryable, { run, run_by, reason, changes }: RunPlan): Promise<void> {
+  if (run_by !== "said" && run.state === "running" && !changes.some(({ cleared }) => cleared)) return;
+  await tx.query({
+    name: "save_verdict",
+    text: "update dag_run set reason = $2 where id = $1",
+    values: [run.id, run_by === "said" ? reason : null],
+  });
 }
 
 // Instances that an array has become too short for are nobody's upstream.

@@ -1,8 +1,8 @@
 // Ends runs that have taken longer than their timeout: the run fails, what it still has under way is cancelled now, and all
-// of its unfinished instances are skipped. Attempts are closed, so that their pods are removed like those of any other.
+// of its unfinished instances are skipped. Its attempts are stopped like any others, and what is cleared waits for their end.
 
-import type { AttemptEnd, OutcomeRules } from "./attempt-outcome.ts";
-import { recordOutcomes } from "./attempt-outcome.ts";
+import type { OutcomeRules } from "./attempt-outcome.ts";
+import { requestStops } from "./attempt-stop.ts";
 import { followRunEnd } from "./callbacks.ts";
 import type { Database, Queryable } from "./database.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
@@ -47,7 +47,7 @@ export async function endOverdueRuns(
   });
 }
 
-/** Skips what ended runs have left undone, and closes the attempts under way as cancelled. */
+/** Skips what ended runs have left undone, and asks the attempts under way to end: each is open until its process is gone. */
 async function skipUnfinished(
   tx: Queryable,
   rules: OutcomeRules,
@@ -56,10 +56,11 @@ async function skipUnfinished(
   now: Date,
 ): Promise<void> {
   // Attempts before instances and in the order of ids, as wherever outcomes are written.
-  const { rows } = await tx.query<{ attempt_id: string }>({
+  const { rows } = await tx.query<{ attempt_id: string; is_queued: boolean }>({
     name: "lock_attempts_of_runs",
     text: `
-      select a.id as attempt_id from attempt a join task_instance t on t.id = a.task_instance_id
+      select a.id as attempt_id, a.state = 'queued' as is_queued
+      from attempt a join task_instance t on t.id = a.task_instance_id
       where t.run_id = any ($1::bigint[]) and a.outcome is null order by a.id for no key update of a, t`,
     values: [runIds],
   });
@@ -71,7 +72,10 @@ async function skipUnfinished(
         and (state is null or state not in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))`,
     values: [runIds, reason, now],
   });
-  const outcome = { kind: "cancelled", reason, exit_code: null, error: null } as const;
-  const ends = rows.map(({ attempt_id }): AttemptEnd => ({ attempt_id, outcome, process_ended: false }));
-  await recordOutcomes(tx, rules, ends, now);
+  await requestStops(
+    tx,
+    rules,
+    rows.map((row) => ({ ...row, reason })),
+    now,
+  );
 }

@@ -12,6 +12,13 @@ export async function resetRun(
   now: Date,
 ): Promise<void> {
   const { tasks } = version.definition;
+  // Attempts before instances, as by those who write outcomes: what is seen open here ends with its instance restarting.
+  await tx.query({
+    name: "lock_attempts_of_reset_run",
+    text: `select a.id from attempt a join task_instance t on t.id = a.task_instance_id
+      where t.run_id = $1 and a.outcome is null order by a.id for no key update of a, t`,
+    values: [run.id],
+  });
   await tx.query({
     name: "drop_results_of_run",
     text: `delete from task_result where task_instance_id in (select id from task_instance where run_id = $1)`,
@@ -36,7 +43,10 @@ export async function resetRun(
       from unnest($2::text[], $3::int[], $4::int[], $5::int[]) as task (task_id, max_tries, upstream_total, setup_total)
       -- The tries go on too: they tell the old attempts from the new ones.
       on conflict (run_id, task_id, map_index) do update set
-        state = null, max_tries = t.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
+        -- A run that was cancelled, or took too long, may have attempts that have not ended.
+        state = case when exists (select from attempt a where a.task_instance_id = t.id and a.outcome is null)
+          then 'restarting' end,
+        max_tries = t.try_number + excluded.max_tries, infrastructure_failures = 0, same_try = false,
         upstream_total = excluded.upstream_total, upstream_success = 0, upstream_failed = 0, upstream_upstream_failed = 0,
         upstream_skipped = 0, upstream_removed = 0, setup_total = excluded.setup_total, setup_success = 0, setup_failed = 0,
         setup_skipped = 0, counted = false, retry_at = null, scheduled_at = null, queued_at = null,

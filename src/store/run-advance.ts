@@ -9,6 +9,7 @@ import {
   type WaitingInstance,
 } from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
+import { readVerdict } from "../core/intervention.ts";
 import type { FinishedTaskState } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -224,18 +225,21 @@ export async function setUnfinished(tx: Queryable, runId: number, unfinished: nu
 }
 
 async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date): Promise<void> {
-  const { rows } = await tx.query<{ task_id: string; state: FinishedTaskState }>({
+  const { rows } = await tx.query<{ said: string | null; task_id: string; state: FinishedTaskState }>({
     name: "read_leaf_states",
-    text: "select task_id, state from task_instance where run_id = $1 and task_id = any ($2)",
+    text: `select r.reason as said, t.task_id, t.state from dag_run r join task_instance t on t.run_id = r.id
+      where r.id = $1 and t.task_id = any ($2)`,
     values: [runId, graph.leaves],
   });
-  const state = judgeRun(rows.map((row) => row.state));
+  const said = rows[0]?.said ?? null;
+  const verdict = readVerdict(said);
+  const state = verdict ?? judgeRun(rows.map((row) => row.state));
   await tx.query({
     name: "end_run",
     text: "update dag_run set state = $2, end_date = $3, reason = $4 where id = $1",
-    values: [runId, state, now, explainFailure(rows)],
+    values: [runId, state, now, verdict === null ? explainFailure(rows) : said],
   });
-  if (state === "failed") await pauseAfterFailures(tx, [runId]);
+  if (verdict === null && state === "failed") await pauseAfterFailures(tx, [runId]);
   await followRunEnd(tx, runId, graph, state, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");

@@ -12,6 +12,7 @@ import {
   setBackfillPaused,
 } from "../../src/store/backfills.ts";
 import { createDueRuns } from "../../src/store/due-runs.ts";
+import { act, restartAll } from "../support/interventions.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -152,6 +153,31 @@ describe("a backfill", () => {
       { ...run, task_id: "a", epoch: 2, try_number: 2, outcomes: ["task_failed", "success"] },
       { ...run, task_id: "c", epoch: 1, try_number: 1, outcomes: ["success"] },
     ]);
+  });
+
+  it("repeats nothing before the attempt of a cancelled run has ended", async () => {
+    const definition = define();
+    await store.save(definition);
+    await backfill(definition, { to: 0 });
+    await advance();
+    await store.settle();
+    const [launched] = await store.launch();
+    const attempt = await store.start(launched?.attempt_id ?? "");
+    const { rows } = await store.db.query<{ id: number; dag_run_id: string }>({
+      text: "select id, dag_run_id from dag_run",
+    });
+    const run = { id: 0, dag_run_id: "", ...rows[0], dag_id: "d" };
+    await act(store, run, { kind: "mark_run", state: "failed", reason: "cancelled by ada" });
+    await advance();
+    await backfill(definition, { to: 0, reprocess: "failed" });
+    await advance();
+    await store.settle();
+    expect(await store.states(run.id)).toEqual({ a: "restarting" });
+    expect(await store.launch()).toEqual([]);
+    await store.finish(attempt, "task_failed");
+    await restartAll(store);
+    await store.settle();
+    expect(await store.launch()).toMatchObject([{ task_id: "a", epoch: 2 }]);
   });
 
   it("pauses, goes on, and is cancelled", async () => {

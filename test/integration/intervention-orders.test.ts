@@ -48,15 +48,17 @@ describe("interventions in any order", () => {
 
   it("counters are those of a count from scratch, and every run comes to its end", async () => {
     const kind = fc.constantFrom("function" as const, "function" as const, "empty" as const);
-    const node = fc.record({ upstream: fc.array(fc.nat(7), { maxLength: 3 }), rule, kind, end });
+    const role = fc.constantFrom(undefined, undefined, "setup" as const, "teardown" as const);
+    const node = fc.record({ upstream: fc.array(fc.nat(7), { maxLength: 3 }), rule, kind, end, role });
     await fc.assert(
       fc.asyncProperty(
         fc.array(node, { minLength: 2, maxLength: 8 }),
         fc.array(step, { maxLength: 24 }),
         async (nodes, steps) => {
-          const tasks = nodes.map(({ upstream, rule: trigger_rule, kind: ofTask }, index) => {
+          const tasks = nodes.map(({ upstream, rule: ofNode, kind: ofTask, role: ofRole }, index) => {
             const before = [...new Set(upstream.filter((other) => other < index))].map((other) => `t${other}`);
-            return taskOf(`t${index}`, before, { trigger_rule, kind: ofTask });
+            const trigger_rule = ofRole === "teardown" ? "all_done_setup_success" : ofNode;
+            return taskOf(`t${index}`, before, { trigger_rule, kind: ofTask, ...(ofRole && { role: ofRole }) });
           });
           await play(tasks, steps, (taskId) => ({ kind: nodes[Number(taskId.slice(1))]?.end ?? "success" }));
         },
@@ -81,10 +83,11 @@ describe("interventions in any order", () => {
           maxLength: 24,
         }),
         fc.nat(4),
-        async (rules, ends, lengths, steps, before) => {
+        fc.boolean(),
+        async (rules, ends, lengths, steps, before, guarded) => {
           let [ended, listed] = [0, 0];
           await play(
-            mappedTasks(rules),
+            guarded ? guardGroup(mappedTasks(rules)) : mappedTasks(rules),
             [...Array.from({ length: before }, () => ({ do: "work" as const, at: 0 })), ...steps],
             (taskId) => {
               if (taskId !== "rows") return { kind: ends[(ended += 1) % ends.length] ?? "success" };
@@ -98,6 +101,14 @@ describe("interventions in any order", () => {
     );
   }, 120_000);
 });
+
+/** The group's first task sets up, its last one tears down. */
+function guardGroup(tasks: TaskDefinition[]): TaskDefinition[] {
+  return tasks.map((task) => {
+    if (task.task_id === "g.a") return { ...task, role: "setup" };
+    return task.task_id === "g.b" ? { ...task, role: "teardown", trigger_rule: "all_done_setup_success" } : task;
+  });
+}
 
 interface Step {
   do: (typeof MOVES)[number] | (typeof ACTS)[number];
@@ -168,7 +179,7 @@ async function play(
         await act(store, run, {
           kind: "mark_run",
           state: what === "fail_run" ? "failed" : "success",
-          reason: "by ada",
+          reason: `${what === "fail_run" ? "cancelled" : "marked success"} by ada`,
         });
         break;
       case "success":

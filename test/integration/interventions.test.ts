@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { claimStops } from "../../src/store/attempt-stop.ts";
 import { recordHeartbeat } from "../../src/store/heartbeats.ts";
 import { advanceNextRun } from "../../src/store/run-advance.ts";
+import type { Intervention } from "../../src/store/intervene.ts";
 import { act, ALONE, begin, BELOW, clear, findFaults, mark, restartAll } from "../support/interventions.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
@@ -14,6 +15,70 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 const CHAIN = () => [taskOf("a"), taskOf("b", ["a"]), taskOf("c", ["b"])];
+
+describe("a run with a teardown", () => {
+  const TASKS = () => [
+    taskOf("up", [], { role: "setup" }),
+    taskOf("work", ["up"]),
+    taskOf("late", ["work"]),
+    taskOf("down", ["up", "late"], { role: "teardown", trigger_rule: "all_done_setup_success", inputs: {} }),
+  ];
+  const say = (state: "success" | "failed", what: string): Intervention => ({
+    kind: "mark_run",
+    state,
+    reason: `${what} by ada`,
+  });
+  /** Until `work` runs. */
+  async function beginWork() {
+    const run = await begin(store, TASKS());
+    await store.settle();
+    const [up] = await store.launch();
+    await store.finish(await store.start(up?.attempt_id ?? ""));
+    await store.settle();
+    const [work] = await store.launch();
+    return { run, work: await store.start(work?.attempt_id ?? "") };
+  }
+  const reasonOf = async ({ id }: { id: number }) =>
+    (await store.db.query({ text: "select state, reason from dag_run where id = $1", values: [id] })).rows[0];
+
+  it.each([
+    ["failed", "cancelled", { up: "success", work: "failed", late: "skipped", down: "success" }],
+    ["failed", "marked failed", { up: "success", work: "failed", late: "skipped", down: "success" }],
+    ["success", "marked success", { up: "success", work: "success", late: "success", down: "success" }],
+  ] as const)("that is to end as %s, %s, tears down first what it has set up", async (state, what, states) => {
+    const { run, work } = await beginWork();
+    await act(store, run, say(state, what));
+    expect(await reasonOf(run)).toEqual({ state: "running", reason: `${what} by ada` });
+    await store.finish(work, "task_failed").catch(() => {});
+    const worked = await store.workThrough();
+    expect(worked.map(({ context }) => context.task_id)).toEqual(["down"]);
+    expect(await store.states(run.id)).toEqual(states);
+    expect(await reasonOf(run)).toEqual({ state, reason: `${what} by ada` });
+    expect(await findFaults(store, run)).toEqual([]);
+    // Its leaves decide again when one of them is marked.
+    await act(store, run, mark(["late"], state === "failed" ? "success" : "failed"));
+    expect(await store.runState(run.id)).toBe(state === "failed" ? "success" : "failed");
+  });
+
+  it("forgets that it was cancelled when a task of it is cleared before its end", async () => {
+    const { run, work } = await beginWork();
+    await act(store, run, say("failed", "cancelled"));
+    await store.finish(work, "task_failed").catch(() => {});
+    await act(store, run, clear(["work"]));
+    await store.workThrough();
+    expect(await reasonOf(run)).toEqual({ state: "success", reason: null });
+    expect(await findFaults(store, run)).toEqual([]);
+  });
+
+  it("ends at once when nothing has been set up", async () => {
+    const run = await begin(store, TASKS());
+    await store.settle();
+    const plan = await act(store, run, say("failed", "cancelled"));
+    expect(plan[0]?.run_to).toBe("failed");
+    expect(await store.states(run.id)).toEqual({ up: "failed", work: "skipped", late: "skipped", down: "skipped" });
+    expect(await findFaults(store, run)).toEqual([]);
+  });
+});
 
 describe("clearing", () => {
   it("executes what failed and all below it again, with its tries anew", async () => {

@@ -4,9 +4,11 @@ import { systemClock } from "../../src/lifecycle/clock.ts";
 import { createLogger } from "../../src/lifecycle/log.ts";
 import { computeStaleTimes } from "../../src/scheduler/compute-times.ts";
 import { createDueRuns } from "../../src/store/due-runs.ts";
+import { recordHeartbeat } from "../../src/store/heartbeats.ts";
 import { endOverdueRuns } from "../../src/store/overdue-runs.ts";
 import { setDagPaused } from "../../src/store/pause-dag.ts";
 import { readDag } from "../../src/store/read-dags.ts";
+import { act, clear, restartAll } from "../support/interventions.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
 let store: StoreBundle;
@@ -190,7 +192,7 @@ describe("run_timeout", () => {
     expect(await endOverdueRuns(store.db, store.rules, store.now(), 10)).toEqual({ ended: 1, next_due: null });
     expect(await store.states(run.id)).toEqual({ a: "skipped", b: "skipped" });
     const { rows } = await store.db.query({
-      text: `select r.state, r.reason, r.unfinished, a.state as attempt, a.outcome, a.cleaned_at
+      text: `select r.state, r.reason, r.unfinished, a.state as attempt, a.outcome, a.stop_reason
         from dag_run r join task_instance t on t.run_id = r.id join attempt a on a.task_instance_id = t.id`,
     });
     expect(rows).toEqual([
@@ -198,16 +200,27 @@ describe("run_timeout", () => {
         state: "failed",
         reason: "failed because it took longer than its run timeout of 60 s",
         unfinished: 0,
-        attempt: "finished",
-        outcome: "cancelled",
-        // What is finished and not cleaned has its pod removed.
-        cleaned_at: null,
+        // Open until its process is gone: two of one instance never run at once.
+        attempt: "running",
+        outcome: null,
+        stop_reason: "skipped because its run took longer than its timeout",
       },
     ]);
-    await expect(store.finish(started)).rejects.toMatchObject({ code: "attempt_stale" });
+    expect(await recordHeartbeat(store.db, started, store.now())).toEqual({
+      stop: "skipped because its run took longer than its timeout",
+    });
     expect(await readDag(store.db, "d")).toMatchObject({
       is_paused: true,
       pause_reason: "paused because a run failed",
     });
+    await setDagPaused(store.db, "d", false, null, store.now());
+    await act(store, { ...run, dag_id: "d" }, clear(["a"]));
+    expect(await store.states(run.id)).toMatchObject({ a: "restarting" });
+    await store.settle();
+    expect(await store.launch()).toEqual([]);
+    await store.finish(started, "task_failed");
+    await restartAll(store);
+    await store.settle();
+    expect(await store.launch()).toMatchObject([{ task_id: "a", epoch: 2 }]);
   });
 });

@@ -81,7 +81,9 @@ export async function cancelTask(client: RestClient, place: Place, task: string,
 
 export async function cancelRun(client: RestClient, place: Place, options: Manner): Promise<string> {
   const body = { dry_run: options.dryRun ?? false };
-  return describe(await client.post(`${runPath(place)}/cancel`, body, changesAnswer), options.output);
+  const answer = await client.post(`${runPath(place)}/cancel`, body, changesAnswer);
+  const goesOn = options.output !== "json" && answer.dag_runs.length === 0;
+  return describe(answer, options.output) + (goesOn ? "\nthe run fails once its teardowns have ended" : "");
 }
 
 export interface RerunOptions extends Manner {

@@ -1,6 +1,7 @@
 // `windlass dags next-runs` and `windlass backfill`: their arguments. What they do is loaded when one of them is called.
 
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { REPROCESS_BEHAVIORS } from "../../core/backfill.ts";
 import type { CommandLine } from "../command-line.ts";
 import type { CreateOptions } from "./backfill.ts";
 
@@ -35,8 +36,12 @@ export function addScheduleCommands(
     .description("make the runs of a range of logical dates, both ends included")
     .argument("<dag-id>", "the DAG")
     .requiredOption("--from <iso>", "the first date; without offset it is UTC", readMoment)
-    .requiredOption("--to <iso>", "the last date", readMoment)
-    .option("--reprocess <which>", "which runs that exist are run again: none, failed, or completed", "none")
+    .requiredOption("--to <iso>", "the last date; without a time, all of that day", readLastMoment)
+    .addOption(
+      new Option("--reprocess <which>", "which runs that exist are run again")
+        .choices(REPROCESS_BEHAVIORS)
+        .default("none"),
+    )
     .option("--max-active-runs <n>", "runs of this backfill at once", readCount, 10)
     .option("--backwards", "newest first", false)
     .option("--dry-run", "list the dates, and change nothing", false)
@@ -66,7 +71,7 @@ export function addScheduleCommands(
     backfill
       .command(action)
       .description(backfillActions[action])
-      .argument("<id>", "the backfill's number")
+      .argument("<id>", "the backfill's number", readId)
       .option("--output <format>", "text or json", "text")
       .action(async (id: string, { output }: { output: string }) => {
         const { changeBackfill } = await import("./backfill.ts");
@@ -78,6 +83,19 @@ export function addScheduleCommands(
 function readCount(text: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError("Give a whole number from 1 on.");
   return Number(text);
+}
+
+function readId(text: string): string {
+  if (!/^[1-9]\d{0,14}$/.test(text)) {
+    throw new InvalidArgumentError("Give the number of a backfill, as in windlass backfill list.");
+  }
+  return text;
+}
+
+/** A day stands for its last moment. */
+function readLastMoment(text: string): Date {
+  const moment = readMoment(text);
+  return /T/i.test(text) ? moment : new Date(moment.getTime() + 86_400_000 - 1);
 }
 
 function readMoment(text: string): Date {
