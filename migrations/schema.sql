@@ -261,12 +261,14 @@ create table dag_run (
   timeout_at timestamp with time zone,
   concurrency_key text,
   concurrency_limit integer,
+  ends_as text,
   constraint dag_run_pkey PRIMARY KEY (id),
   constraint dag_run_dag_id_dag_run_id_key UNIQUE (dag_id, dag_run_id),
   constraint dag_run_backfill_id_fkey FOREIGN KEY (backfill_id) REFERENCES backfill(id) ON DELETE SET NULL,
   constraint dag_run_dag_id_fkey FOREIGN KEY (dag_id) REFERENCES dag(dag_id) ON DELETE CASCADE,
   constraint dag_run_version_id_fkey FOREIGN KEY (version_id) REFERENCES dag_version(id),
   constraint dag_run_check CHECK (((state = ANY (ARRAY['success'::text, 'failed'::text])) = (end_date IS NOT NULL))),
+  constraint dag_run_ends_as_check CHECK ((ends_as = ANY (ARRAY['success'::text, 'failed'::text]))),
   constraint dag_run_run_type_check CHECK ((run_type = ANY (ARRAY['manual'::text, 'scheduled'::text, 'backfill'::text, 'asset_triggered'::text]))),
   constraint dag_run_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'success'::text, 'failed'::text])))
 );

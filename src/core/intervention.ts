@@ -3,7 +3,7 @@
 
 import { type DagGraph, isSameIndex, listAbove, listBelow } from "./graph.ts";
 import { reach } from "./reach.ts";
-import type { AttemptState, RunState, TaskState } from "./states.ts";
+import type { AttemptState, RunEnd, RunState, TaskState } from "./states.ts";
 
 export interface InstanceSnapshot {
   id: string;
@@ -50,8 +50,10 @@ export interface RunPlan {
   folded: string[];
   /** null: it stays as it is. */
   run_to: RunState | null;
-  /** judged: from its leaves, once nothing is unfinished; forced: a person has said so, said: the same, once its teardowns are over. */
-  run_by: "judged" | "forced" | "said";
+  /** judged: once nothing is unfinished; forced: at once, as a person has said. */
+  run_by: "judged" | "forced";
+  /** What a person has said that it ends as, once its teardowns are over; null: its leaves decide. */
+  ends_as: RunEnd | null;
   /** The newer version that it moves to, with tasks that it has no instances of. */
   move: { version_id: number; graph: DagGraph; added: string[] } | null;
   reason: string;
@@ -60,13 +62,6 @@ export interface RunPlan {
 /** Whether an instance's reason says that a person decided on its state. */
 export function isByPerson(reason: string | null): reason is string {
   return reason !== null && /^(marked \w+ by|cancelled by|taken over from) /.test(reason);
-}
-
-/** How a run that goes on ends by a person's word, for its reason; null: its leaves decide. */
-export function readVerdict(reason: string | null): "success" | "failed" | null {
-  const said = /^(marked success|marked failed|cancelled) by /.exec(reason ?? "")?.[1];
-  if (said === undefined) return null;
-  return said === "marked success" ? "success" : "failed";
 }
 
 /** Ids, or one instance of a mapped task. */

@@ -3,7 +3,7 @@
 // in one transaction per run, `dags test` in memory. Counters commute, so events in any order give the same end.
 
 import { type DagGraph, isSameIndex } from "./graph.ts";
-import type { FinishedTaskState, RunState } from "./states.ts";
+import type { FinishedTaskState, RunEnd } from "./states.ts";
 import { isAllDone, judgeTriggerRule, type SetupCounters, type UpstreamCounters } from "./trigger-rule.ts";
 
 /** A finished instance that its downstream has not counted yet. */
@@ -160,6 +160,6 @@ export function explainFailure(leaves: readonly { task_id: string; state: Finish
 }
 
 /** The end of a run in which nothing is unfinished: it fails when a leaf failed, whatever happened above it. */
-export function judgeRun(leafStates: readonly FinishedTaskState[]): Extract<RunState, "success" | "failed"> {
+export function judgeRun(leafStates: readonly FinishedTaskState[]): RunEnd {
   return leafStates.some((state) => state === "failed" || state === "upstream_failed") ? "failed" : "success";
 }

@@ -69,6 +69,7 @@ export function planClear(run: RunSnapshot, request: ClearRequest): RunPlan {
     folded: [...folded],
     run_to: touched && hasEnded ? "queued" : null,
     run_by: "judged",
+    ends_as: null,
     move,
     reason: request.reason,
   };

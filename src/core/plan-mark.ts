@@ -17,7 +17,7 @@ import {
 import { isSameIndex } from "./graph.ts";
 import { clearOf, placeOf } from "./plan-clear.ts";
 import { reach } from "./reach.ts";
-import { isFinishedTaskState, type TaskState } from "./states.ts";
+import { isFinishedTaskState, type RunEnd, type TaskState } from "./states.ts";
 
 export const MARKS = ["success", "failed", "skipped"] as const;
 export type Mark = (typeof MARKS)[number];
@@ -52,6 +52,7 @@ export function planMark(run: RunSnapshot, request: MarkRequest): RunPlan {
     folded: [],
     run_to: changes.length > 0 && hasEnded && unfinished ? "queued" : null,
     run_by: "judged",
+    ends_as: null,
     move: null,
     reason: request.reason,
   };
@@ -82,7 +83,7 @@ function planRevival(run: RunSnapshot, marked: readonly InstanceChange[], reason
 const BETWEEN: ReadonlySet<TaskState | null> = new Set<TaskState>(["up_for_retry", "up_for_reschedule", "deferred"]);
 
 /** What becomes of an instance when its run is said to have ended so; undefined: it stays. */
-const IN_RUN: Record<"success" | "failed", (instance: InstanceSnapshot) => TaskState | undefined> = {
+const IN_RUN: Record<RunEnd, (instance: InstanceSnapshot) => TaskState | undefined> = {
   success: ({ state }) => (state === "success" || state === "skipped" || state === "removed" ? undefined : "success"),
   failed: ({ state, attempt }) => {
     if (isFinishedTaskState(state)) return undefined;
@@ -91,7 +92,7 @@ const IN_RUN: Record<"success" | "failed", (instance: InstanceSnapshot) => TaskS
 };
 
 /** Teardowns of what has been set up are left to their rule; with them unfinished, the run goes on to the end that was said. */
-export function planRunMark(run: RunSnapshot, state: "success" | "failed", reason: string): RunPlan {
+export function planRunMark(run: RunSnapshot, state: RunEnd, reason: string): RunPlan {
   const isSpared = findDueTeardowns(run);
   const spared = run.instances.filter(isSpared);
   const changes = run.instances.flatMap((instance) => {
@@ -99,7 +100,9 @@ export function planRunMark(run: RunSnapshot, state: "success" | "failed", reaso
     return to === undefined ? [] : [markOf(instance, to, reason)];
   });
   const end =
-    spared.length > 0 ? ({ run_to: null, run_by: "said" } as const) : ({ run_to: state, run_by: "forced" } as const);
+    spared.length > 0
+      ? ({ run_to: null, run_by: "judged", ends_as: state } as const)
+      : ({ run_to: state, run_by: "forced", ends_as: null } as const);
   return { run, changes, folded: [], ...end, move: null, reason };
 }
 

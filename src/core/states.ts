@@ -29,6 +29,7 @@ export type FinishedTaskState = (typeof FINISHED_TASK_STATES)[number];
 
 export const RUN_STATES = ["queued", "running", "success", "failed"] as const;
 export type RunState = (typeof RUN_STATES)[number];
+export type RunEnd = Extract<RunState, "success" | "failed">;
 
 export const RUN_TYPES = ["manual", "scheduled", "backfill", "asset_triggered"] as const;
 export type RunType = (typeof RUN_TYPES)[number];

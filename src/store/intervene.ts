@@ -44,7 +44,7 @@ export async function intervene(
     call.check(runs, plans);
     if (call.dry_run) return plans;
     const effective = plans.filter(
-      (one) => one.changes.length > 0 || one.run_to !== null || one.move !== null || one.run_by === "said",
+      (one) => one.changes.length > 0 || one.run_to !== null || one.move !== null || one.ends_as !== null,
     );
     await recordEvents(tx, eventsOf(call.event, effective), now);
     await stopAttempts(tx, rules, effective, now);
@@ -153,7 +153,7 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
     await tx.query({
       name: "queue_run_again",
       text: `update dag_run set state = 'queued', unfinished = $2, queued_at = $3, start_date = null, end_date = null,
-        reason = $4 where id = $1`,
+        reason = $4, ends_as = null where id = $1`,
       values: [run.id, locked.unfinished, now, plan.reason],
     });
     return;
@@ -164,7 +164,7 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
   }
   const { waiting } = await countFinished(tx, locked, graph);
   if (plan.run_by !== "forced") {
-    await saveVerdict(tx, plan);
+    await saveEnd(tx, plan);
     const unblocked = await readUnblocked(tx, run.id, graph);
     const all = new Map([...waiting, ...unblocked].map((instance) => [instance.id, instance]));
     await settleRun(tx, locked, graph, [...all.values()], now);
@@ -172,20 +172,20 @@ async function settlePlan(tx: Queryable, plan: RunPlan, now: Date): Promise<void
   }
   await tx.query({
     name: "force_run",
-    text: `update dag_run set state = $2, unfinished = $3, start_date = coalesce(start_date, $4), end_date = $4, reason = $5
-      where id = $1`,
+    text: `update dag_run set state = $2, unfinished = $3, start_date = coalesce(start_date, $4), end_date = $4, reason = $5,
+        ends_as = null where id = $1`,
     values: [run.id, plan.run_to, locked.unfinished, now, plan.reason],
   });
   if (plan.run_to !== null) await followRunEnd(tx, run.id, graph, plan.run_to, now);
 }
 
 /** What was said of a run's end is forgotten when it is judged again, or some of it executed again. */
-async function saveVerdict(tx: Queryable, { run, run_by, reason, changes }: RunPlan): Promise<void> {
-  if (run_by !== "said" && run.state === "running" && !changes.some(({ cleared }) => cleared)) return;
+async function saveEnd(tx: Queryable, { run, ends_as, reason, changes }: RunPlan): Promise<void> {
+  if (ends_as === null && run.state === "running" && !changes.some(({ cleared }) => cleared)) return;
   await tx.query({
-    name: "save_verdict",
-    text: "update dag_run set reason = $2 where id = $1",
-    values: [run.id, run_by === "said" ? reason : null],
+    name: "save_run_end",
+    text: "update dag_run set ends_as = $2, reason = $3 where id = $1",
+    values: [run.id, ends_as, ends_as === null ? null : reason],
   });
 }
 

@@ -9,8 +9,7 @@ import {
   type WaitingInstance,
 } from "../core/plan-advance.ts";
 import type { DagGraph } from "../core/graph.ts";
-import { readVerdict } from "../core/intervention.ts";
-import type { FinishedTaskState } from "../core/states.ts";
+import type { FinishedTaskState, RunEnd } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
@@ -225,21 +224,25 @@ export async function setUnfinished(tx: Queryable, runId: number, unfinished: nu
 }
 
 async function endRun(tx: Queryable, runId: number, graph: DagGraph, now: Date): Promise<void> {
-  const { rows } = await tx.query<{ said: string | null; task_id: string; state: FinishedTaskState }>({
+  const { rows } = await tx.query<{
+    ends_as: RunEnd | null;
+    reason: string | null;
+    task_id: string;
+    state: FinishedTaskState;
+  }>({
     name: "read_leaf_states",
-    text: `select r.reason as said, t.task_id, t.state from dag_run r join task_instance t on t.run_id = r.id
+    text: `select r.ends_as, r.reason, t.task_id, t.state from dag_run r join task_instance t on t.run_id = r.id
       where r.id = $1 and t.task_id = any ($2)`,
     values: [runId, graph.leaves],
   });
-  const said = rows[0]?.said ?? null;
-  const verdict = readVerdict(said);
-  const state = verdict ?? judgeRun(rows.map((row) => row.state));
+  const { ends_as: said = null, reason = null } = rows[0] ?? {};
+  const state = said ?? judgeRun(rows.map((row) => row.state));
   await tx.query({
     name: "end_run",
-    text: "update dag_run set state = $2, end_date = $3, reason = $4 where id = $1",
-    values: [runId, state, now, verdict === null ? explainFailure(rows) : said],
+    text: "update dag_run set state = $2, end_date = $3, reason = $4, ends_as = null where id = $1",
+    values: [runId, state, now, said === null ? explainFailure(rows) : reason],
   });
-  if (verdict === null && state === "failed") await pauseAfterFailures(tx, [runId]);
+  if (said === null && state === "failed") await pauseAfterFailures(tx, [runId]);
   await followRunEnd(tx, runId, graph, state, now);
   // A place among max_active_runs is free.
   await notifyWork(tx, "runs");
