@@ -53,7 +53,7 @@ export async function composeExecutors(needs: ExecutorNeeds): Promise<Executors>
     clusters.flatMap(({ name, parallelism }) => (parallelism === undefined ? [] : [[name, parallelism] as const])),
   );
   const monitorOf = monitorKubernetes(needs.metrics.registry);
-  const remotes = clusters.map(({ name, kubeconfigPath, context, parallelism: _, ...entry }) =>
+  const remotes = clusters.map(({ name, kubeconfigPath, context, ...entry }) =>
     createKubernetesExecutor({
       ...shared,
       ...entry,

@@ -111,7 +111,12 @@ const runEach = (name: string, more: Partial<TaskDefinition>): QueueShape => ({
 });
 
 const IN_GPU = {
-  ...{ image: "busybox", cmds: [], arguments: null, env: {}, get_logs: false, skip_on_exit_codes: [] },
+  image: "busybox",
+  cmds: [],
+  arguments: null,
+  env: {},
+  get_logs: false,
+  skip_on_exit_codes: [],
   cluster: "gpu",
 };
 
