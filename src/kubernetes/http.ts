@@ -21,6 +21,8 @@ const CALL_DEADLINE_MS = 20_000;
 const IDLE_CONNECTION_MS = 30_000;
 // Of the connections, for look-ups: lists and confirmations go on while creates fill the rest.
 const READ_SHARE = 0.2;
+// Beside them, for logs: those come from nodes, any of which may hang.
+const LOG_CONNECTIONS = 8;
 
 /** What a call was and how it went, for metrics. */
 export interface RequestRecord {
@@ -34,7 +36,7 @@ export interface RequestRecord {
 export interface KubernetesHttpOptions {
   credentials: CredentialsSource;
   clock: Clock;
-  /** Connections for unary calls; as many are under way at most, and fewer while the server is overloaded. */
+  /** Connections for unary calls but logs; as many are under way at most, and fewer while the server is overloaded. */
   maxConnections: number;
   onLimit?: (lane: Lane, limit: number) => void;
   onOverload?: (lane: Lane, code: number) => void;
@@ -76,7 +78,11 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
   const reads = Math.max(1, Math.floor(options.maxConnections * READ_SHARE));
   const gate = (lane: Lane, max: number) =>
     createCallGate({ lane, max, clock, ...(onLimit ? { onLimit } : {}), ...(onOverload ? { onOverload } : {}) });
-  const gates = { read: gate("read", reads), write: gate("write", Math.max(1, options.maxConnections - reads)) };
+  const gates = {
+    read: gate("read", reads),
+    write: gate("write", Math.max(1, options.maxConnections - reads)),
+    log: gate("log", LOG_CONNECTIONS),
+  };
   let pool: { key: string; pool: Pool } | null = null;
   const streams = new Set<Client>();
   let closed = false;
@@ -91,7 +97,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
     void pool?.pool.close().catch(() => {});
     const made = new Pool(new URL(credentials.server).origin, {
       ...connectionOptions(credentials),
-      connections: options.maxConnections,
+      connections: options.maxConnections + LOG_CONNECTIONS,
       keepAliveTimeout: IDLE_CONNECTION_MS,
     });
     pool = { key, pool: made };
@@ -233,6 +239,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
 }
 
 function laneOf(call: KubernetesCall): Lane {
+  if (call.resource === "pods/log") return "log";
   return call.method === "GET" ? "read" : "write";
 }
 
