@@ -113,13 +113,16 @@ async function insertAttempts(
       with queued as (
         update task_instance t set state = 'queued', queued_at = $6, epoch = t.epoch + 1, reason = null, same_try = false,
           try_number = case when t.same_try then t.try_number else t.try_number + 1 end
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
-          as n (attempt_id, task_instance_id, namespace, pod_name, executor)
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+          as n (attempt_id, task_instance_id, namespace, pod_name, executor, place)
         -- Not by the index of the scheduled, which a join may read to its end for each of them.
         where t.id = n.task_instance_id and coalesce(t.state, '') = 'scheduled'
-        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name, n.executor)
+        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name, n.executor, n.place)
       insert into attempt (id, task_instance_id, epoch, try_number, state, executor, launch_failures, namespace, pod_name, queued_at)
-      select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name, $6 from queued`,
+      -- A microsecond apart: they are launched in the order in which they were chosen.
+      select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name,
+        $6::timestamptz + place * interval '1 microsecond'
+      from queued`,
     values: [
       attempts.map((attempt) => attempt.id),
       attempts.map((attempt) => attempt.task_instance_id),
