@@ -74,7 +74,7 @@ test("logs of nodes that do not answer hold up no list", async () => {
       await other.setStatus(pod_name, { phase: "Running", containerStatuses: [main] });
     }
     other.server.intercept = ({ resource }) => (resource === "pods/log" ? "answered" : "pass");
-    const reading = pods.map((pod) => executor.followLog?.(pod, LOG_BEGINNING, false).catch(() => null));
+    const reading = pods.map(async (pod) => executor.followLog?.(pod, LOG_BEGINNING, false).catch(() => null));
     await expect.poll(() => other.server.counts()["get pods/log"] ?? 0, SOON).toBeGreaterThan(1);
     await executor.start();
     // Sooner than the 10 s after which the others are given up.
