@@ -455,6 +455,7 @@ create table queue_lane (
   head_map_index integer,
   head_scheduled_at timestamp with time zone,
   head_id uuid,
+  cluster text default ''::text not null,
   constraint queue_lane_pkey PRIMARY KEY (id),
   constraint queue_lane_run_id_pool_pool_slots_task_id_key_key UNIQUE (run_id, pool, pool_slots, task_id, key),
   constraint queue_lane_run_id_fkey FOREIGN KEY (run_id) REFERENCES dag_run(id) ON DELETE CASCADE
@@ -464,6 +465,7 @@ create table queue_state (
   one boolean default true not null,
   counted_at timestamp with time zone,
   parallelism integer,
+  cluster_parallelism jsonb default '{}'::jsonb not null,
   constraint queue_state_pkey PRIMARY KEY (one),
   constraint queue_state_one_check CHECK (one)
 );
@@ -611,6 +613,7 @@ CREATE INDEX kept_pod_due ON public.kept_pod USING btree (executor, remove_at);
 CREATE INDEX object_garbage_due ON public.object_garbage USING btree (due_at);
 CREATE INDEX queue_lane_head ON public.queue_lane USING btree (is_wait, head_rank, head_date, head_map_index, head_scheduled_at, head_id) WHERE (is_open AND (head_rank IS NOT NULL));
 CREATE INDEX queue_lane_key ON public.queue_lane USING btree (dag_id, task_id, key, is_open) WHERE ((key <> ''::text) AND (head_rank IS NOT NULL));
+CREATE INDEX queue_lane_order ON public.queue_lane USING btree (is_wait, cluster, head_rank, head_date, head_map_index, head_scheduled_at, head_id) WHERE (is_open AND (head_rank IS NOT NULL));
 CREATE INDEX task_instance_deferred ON public.task_instance USING btree (lane_id) WHERE (state = 'deferred'::text);
 CREATE INDEX task_instance_lane ON public.task_instance USING btree (lane_id, priority_weight DESC, map_index, scheduled_at, id) WHERE ((state = 'scheduled'::text) AND (lane_id IS NOT NULL));
 CREATE INDEX task_instance_occupied ON public.task_instance USING btree (run_id) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));

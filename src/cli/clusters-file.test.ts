@@ -14,7 +14,7 @@ test("a file names clusters, each with its defaults", async () => {
   expect(await readClusters(undefined)).toEqual([]);
   expect(await readClusters(await fileOf(""))).toEqual([]);
   const path = await fileOf(`
-gpu: {kubeconfig: /etc/gpu/kubeconfig, context: prod, namespaces: [ml, batch], apiUrl: "https://windlass.example.com"}
+gpu: {kubeconfig: /etc/gpu/kubeconfig, context: prod, namespaces: [ml, batch], apiUrl: "https://windlass.example.com", parallelism: 8}
 edge: {kubeconfig: edge/config, namespaces: [default]}
 `);
   expect(await readClusters(path)).toEqual([
@@ -25,6 +25,7 @@ edge: {kubeconfig: edge/config, namespaces: [default]}
       namespaces: ["ml", "batch"],
       defaultNamespace: "ml",
       apiUrl: "https://windlass.example.com",
+      parallelism: 8,
     },
     {
       name: "edge",
@@ -45,6 +46,7 @@ test.each([
   ["no namespaces", "gpu: {kubeconfig: x, namespaces: []}", /: gpu\.namespaces/],
   ["a wrong namespace", "gpu: {kubeconfig: x, namespaces: [ml, Batch]}", /: gpu\.namespaces\.1: is not a namespace's/],
   ["an address without a scheme", "gpu: {kubeconfig: x, namespaces: [ml], apiUrl: windlass}", /: gpu\.apiUrl: /],
+  ["no parallelism", "gpu: {kubeconfig: x, namespaces: [ml], parallelism: 0}", /: gpu\.parallelism: /],
   ["a misspelt field", "gpu: {kubeconfig: x, namespaces: [ml], contxt: a}", /: gpu: .*"contxt"/],
 ])("%s is an error that names the file and the field", async (_, text, message) => {
   const path = text === null ? "/nowhere/clusters.yaml" : await fileOf(text);

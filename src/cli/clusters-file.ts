@@ -17,6 +17,8 @@ export interface ClusterEntry {
   defaultNamespace: string;
   /** Where its pods reach the execution API; null: nowhere, so that they cannot deliver results from files. */
   apiUrl: string | null;
+  /** Task instances queued or running in it at once; absent: as many as WINDLASS_PARALLELISM. */
+  parallelism?: number;
 }
 
 const NAMESPACE = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -28,6 +30,7 @@ const clusterEntry = z.strictObject({
     z.string().regex(NAMESPACE, "is not a namespace's name"),
   ),
   apiUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
+  parallelism: z.int().min(1).max(100_000).exactOptional(),
 });
 const clustersFile = z.record(z.string().refine(isClusterName, CLUSTER_RULE), clusterEntry).nullable();
 
@@ -49,13 +52,14 @@ export async function readClusters(path: string | undefined): Promise<ClusterEnt
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${sayIssue(issue)}`);
     throw wrong(`is wrong: ${faults.join("; ")}`, parsed.error);
   }
-  return Object.entries(parsed.data ?? {}).map(([name, { kubeconfig, context, namespaces, apiUrl }]) => ({
+  return Object.entries(parsed.data ?? {}).map(([name, { kubeconfig, context, namespaces, apiUrl, parallelism }]) => ({
     name,
     kubeconfigPath: resolve(dirname(path), kubeconfig),
     ...(context === undefined ? {} : { context }),
     namespaces: [...new Set(namespaces)],
     defaultNamespace: namespaces[0],
     apiUrl: apiUrl ?? null,
+    ...(parallelism === undefined ? {} : { parallelism }),
   }));
 }
 

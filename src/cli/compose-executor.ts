@@ -37,6 +37,8 @@ export interface Executors {
   home: Executor;
   /** One for each cluster of WINDLASS_CLUSTERS. */
   remotes: Executor[];
+  /** Of those that have their own. */
+  clusterParallelism: ReadonlyMap<string, number>;
 }
 
 /** Errors: invalid_configuration. What a cluster answers, or whether it does, is not asked. */
@@ -44,8 +46,12 @@ export async function composeExecutors(needs: ExecutorNeeds): Promise<Executors>
   const { configuration, environment } = needs;
   const clusters = await readClusters(configuration.WINDLASS_CLUSTERS);
   const isLocal = configuration.WINDLASS_EXECUTOR === "local";
-  if (isLocal && clusters.length === 0) return { home: composeLocal(needs), remotes: [] };
+  if (isLocal && clusters.length === 0)
+    return { home: composeLocal(needs), remotes: [], clusterParallelism: new Map() };
   const shared = await readPodSettings(needs);
+  const clusterParallelism = new Map(
+    clusters.flatMap(({ name, parallelism }) => (parallelism === undefined ? [] : [[name, parallelism] as const])),
+  );
   const monitorOf = monitorKubernetes(needs.metrics.registry);
   const remotes = clusters.map(({ name, kubeconfigPath, context, ...entry }) =>
     createKubernetesExecutor({
@@ -56,7 +62,7 @@ export async function composeExecutors(needs: ExecutorNeeds): Promise<Executors>
       monitor: monitorOf(name),
     }),
   );
-  if (isLocal) return { home: composeLocal(needs), remotes };
+  if (isLocal) return { home: composeLocal(needs), remotes, clusterParallelism };
   const namespaces = await chooseNamespaces(configuration);
   const [defaultNamespace] = namespaces;
   if (defaultNamespace === undefined) throw failure("invalid_configuration", "WINDLASS_NAMESPACES names no namespace");
@@ -68,7 +74,7 @@ export async function composeExecutors(needs: ExecutorNeeds): Promise<Executors>
     apiUrl: needs.apiUrl,
     monitor: monitorOf(null),
   });
-  return { home, remotes };
+  return { home, remotes, clusterParallelism };
 }
 
 function composeLocal({ configuration, environment, ...needs }: ExecutorNeeds): Executor {

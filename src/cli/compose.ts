@@ -91,7 +91,8 @@ export async function composeScheduler(
   observeBacklog(metrics.registry, () => readBacklog(db, clock.now()), log);
   observePools(metrics.registry, () => readPools(db), log);
   const ledger: AttemptLedger = createLedger(db, rules, clock);
-  const { home, remotes } = await composeExecutors({ ...role, ledger, apiUrl, installationId, holder, clock, metrics });
+  const needs = { ...role, ledger, apiUrl, installationId, holder, clock, metrics };
+  const { home, remotes, clusterParallelism } = await composeExecutors(needs);
   const scheduler = createScheduler({
     db,
     executor: home,
@@ -108,6 +109,7 @@ export async function composeScheduler(
     checkParams: createParamsChecker().check,
     limits: {
       parallelism: configuration.WINDLASS_PARALLELISM,
+      clusterParallelism,
       launch: configuration.WINDLASS_LAUNCH_TIMEOUT,
       overdue: {
         image: configuration.WINDLASS_IMAGE_TIMEOUT,

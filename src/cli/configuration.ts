@@ -104,7 +104,7 @@ export const SETTINGS = {
     integer(1, 100_000),
     "256",
     "256",
-    "Task instances queued or running at once, in the whole installation.",
+    "Task instances queued or running at once, without those in the clusters of WINDLASS_CLUSTERS: there, as many again in each, or as its entry says.",
   ),
   WINDLASS_INFRASTRUCTURE_RETRIES: setting(
     integer(0, 100),
@@ -196,7 +196,7 @@ export const SETTINGS = {
     z.string().min(1),
     null,
     "/etc/windlass/clusters/clusters.yaml",
-    "A YAML file with the other clusters that `kubernetesPod` tasks may name: for each its `kubeconfig`, `namespaces`, and optionally `context` and `apiUrl`; see [kubernetes-pod.md](kubernetes-pod.md#pods-in-another-cluster).",
+    "A YAML file with the other clusters that `kubernetesPod` tasks may name: for each its `kubeconfig`, `namespaces`, and optionally `context`, `apiUrl` and `parallelism`; see [kubernetes-pod.md](kubernetes-pod.md#pods-in-another-cluster).",
   ),
   WINDLASS_RETENTION_DAYS: setting(
     integer(0, 36_500),

@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { countOccupants, createQueueLimits, type Lane, type Occupant, type SlotPool } from "./plan-queue.ts";
+import {
+  countOccupants,
+  createQueueLimits,
+  type Lane,
+  type Occupant,
+  type Parallelism,
+  type SlotPool,
+} from "./plan-queue.ts";
 
-interface Given {
-  parallelism: number;
+interface Given extends Parallelism {
   pools: (SlotPool & { deferred: number })[];
   occupants: Occupant[];
 }
@@ -13,6 +19,7 @@ const lane = (change: Partial<Lane> = {}): Lane => ({
   run_id: 1,
   dag_id: "d",
   dag_run_id: "r1",
+  cluster: "",
   pool: "p",
   pool_slots: 1,
   task_id: "t",
@@ -38,14 +45,15 @@ const state = (change: Partial<Given> = {}): Given => ({
   occupants: [],
   ...change,
 });
-const limitsOf = ({ parallelism, pools, occupants }: Given) => {
+const limitsOf = ({ pools, occupants, ...parallelism }: Given) => {
   const deferred = pools.map((each) => occupant({ pool: each.name, active: 0, deferred: each.deferred }));
-  return createQueueLimits({ parallelism, pools, ...countOccupants([...occupants, ...deferred]) });
+  return createQueueLimits({ ...parallelism, pools, ...countOccupants([...occupants, ...deferred]) });
 };
 
 describe("headroom and reason", () => {
   const wait = { is_wait: true };
   const two = [occupant({ active: 2 })];
+  const inGpu = { cluster: "gpu" };
   const elsewhere = occupant({ run_id: 2, dag_run_id: "r2", key: "" });
   const cases: [string, Partial<Given>, Partial<Lane>, number, string | null][] = [
     ["nothing is in use", {}, {}, 10, null],
@@ -121,6 +129,22 @@ describe("headroom and reason", () => {
       0,
       '2 tasks of the installation are active, WINDLASS_PARALLELISM is 2 (by "t" of run "r1" and 1 more)',
     ],
+    ["another cluster, while the installation is full", { occupants: two, parallelism: 2 }, inGpu, 2, null],
+    ["the installation, while a cluster is full", { occupants: [occupant(inGpu)], parallelism: 1 }, {}, 1, null],
+    [
+      "a cluster",
+      { occupants: [occupant(inGpu), ...two], clusterParallelism: new Map([["gpu", 1]]) },
+      inGpu,
+      0,
+      '1 tasks are active in cluster "gpu", its parallelism is 1 (by "t" of run "r1")',
+    ],
+    [
+      "a cluster without a parallelism of its own",
+      { occupants: [occupant({ ...inGpu, active: 2 })], parallelism: 2, clusterParallelism: new Map([["edge", 9]]) },
+      inGpu,
+      0,
+      '2 tasks are active in cluster "gpu", its parallelism is 2 (by "t" of run "r1" and 1 more)',
+    ],
   ];
   it.each(cases)("%s", (_, change, limits, headroom, reason) => {
     const found = limitsOf(state(change));
@@ -135,12 +159,13 @@ interface Instance {
 }
 
 /** Looks at every instance in turn and counts everything anew: slow, and plainly what the limits say. */
-function queueSlowly(instances: readonly Instance[], { parallelism, pools, occupants }: Given): Instance[] {
+function queueSlowly(instances: readonly Instance[], { pools, occupants, ...limits }: Given): Instance[] {
   const active: Lane[] = occupants.flatMap((each) => Array.from({ length: each.active }, () => lane(each)));
   const deferred: Lane[] = [];
   const count = (same: (other: Lane) => boolean) => active.filter(same).length;
   const fits = (one: Lane): boolean => {
     const of = pools.find(({ name }) => name === one.pool);
+    const parallelism = limits.clusterParallelism?.get(one.cluster) ?? limits.parallelism;
     if (one.is_wait && !of?.include_deferred) return true;
     if (!of) return false;
     const all = of.include_deferred ? [...active, ...deferred] : active;
@@ -150,7 +175,7 @@ function queueSlowly(instances: readonly Instance[], { parallelism, pools, occup
     const task = (other: Lane) => other.dag_id === one.dag_id && other.task_id === one.task_id;
     return (
       (of.slots === -1 || slots + one.pool_slots <= of.slots) &&
-      active.length < parallelism &&
+      count((other) => other.cluster === one.cluster) < parallelism &&
       count((other) => other.run_id === one.run_id) < one.run_limit &&
       (one.dag_limit === null || count((other) => other.dag_id === one.dag_id) < one.dag_limit) &&
       (one.task_limit === null || count(task) < one.task_limit) &&
@@ -197,6 +222,7 @@ describe("queueing by lanes", () => {
   const anyLane = fc
     .record({
       run_id: fc.integer({ min: 1, max: 3 }),
+      cluster: id("", "gpu", "edge"),
       pool: id("p", "q", "unknown"),
       pool_slots: fc.integer({ min: 1, max: 3 }),
       task_id: id("t", "u"),
@@ -216,6 +242,7 @@ describe("queueing by lanes", () => {
   });
   const anyState = fc.record({
     parallelism: fc.integer({ min: 0, max: 8 }),
+    clusterParallelism: fc.integer({ min: 0, max: 8 }).map((gpu) => new Map([["gpu", gpu]])),
     pools: fc.tuple(anyPool, anyPool).map(([p, q]) => [
       { ...p, name: "p" },
       { ...q, name: "q" },

@@ -9,9 +9,11 @@ export interface Lane {
   run_id: number;
   dag_id: string;
   dag_run_id: string;
+  /** That it runs in; "": the installation's own. */
+  cluster: string;
   pool: string;
   pool_slots: number;
-  /** "": it has no limits of one task. */
+  /** "": nothing sets it apart from the others of its run and pool. */
   task_id: string;
   /** "": none. */
   key: string;
@@ -25,7 +27,7 @@ export interface Lane {
 }
 
 /** What an instance counts towards, whichever of it is limited. */
-export type Counted = Pick<Lane, "run_id" | "dag_id" | "pool" | "task_id" | "key">;
+export type Counted = Pick<Lane, "run_id" | "dag_id" | "cluster" | "pool" | "task_id" | "key">;
 
 /** Instances that are alike: how many are queued or running, and how many deferred. */
 export type Occupant = Counted & Pick<Lane, "dag_run_id" | "pool_slots"> & { active: number; deferred: number };
@@ -50,8 +52,15 @@ export interface Holders {
   active: number;
 }
 
-export interface QueueState extends Usage {
+/** How many instances may be active at once. */
+export interface Parallelism {
+  /** In the installation's own cluster. */
   parallelism: number;
+  /** In others, by name; what is missing has as much as the installation's own. */
+  clusterParallelism?: ReadonlyMap<string, number>;
+}
+
+export interface QueueState extends Usage, Parallelism {
   pools: readonly SlotPool[];
 }
 
@@ -86,7 +95,7 @@ interface Limit {
 const HOLDERS = 2;
 const WIDEST_FIRST: readonly LimitKind[] = ["all", "pool", "dag", "run", "task", "task_run", "key"];
 
-export function createQueueLimits({ parallelism, pools, used: given, holders }: QueueState): QueueLimits {
+export function createQueueLimits({ pools, used: given, holders, ...parallelism }: QueueState): QueueLimits {
   const byName = new Map(pools.map((pool) => [pool.name, pool]));
   const used = new Map(given);
   const learnt = new Set(given.keys());
@@ -164,9 +173,10 @@ export function countSlots(of: Omit<Occupant, "dag_run_id">): [string, number][]
 }
 
 /** In the order in which a reason is looked for: what an author can change first. */
-function listLimits(lane: Lane, of: SlotPool | undefined, parallelism: number): Limit[] {
+function listLimits(lane: Lane, of: SlotPool | undefined, limits: Parallelism): Limit[] {
   const [all, pool, run, dag, task, taskRun, key] = namesOf(lane);
   if (lane.is_wait) return of?.include_deferred ? listPoolLimit(lane, pool, of.slots) : [];
+  const atOnce = limits.clusterParallelism?.get(lane.cluster) ?? limits.parallelism;
   const one = (kind: Limit["kind"], name: string, value: number | null, say: Limit["say"]): Limit[] =>
     value === null ? [] : [{ kind, name, cost: 1, value, say }];
   return [
@@ -202,11 +212,10 @@ function listLimits(lane: Lane, of: SlotPool | undefined, parallelism: number): 
       lane.dag_limit,
       (used) => `${used} tasks of this DAG are active, maxActiveTasksPerDag is ${lane.dag_limit}`,
     ),
-    ...one(
-      "all",
-      all,
-      parallelism,
-      (used) => `${used} tasks of the installation are active, WINDLASS_PARALLELISM is ${parallelism}`,
+    ...one("all", all, atOnce, (used) =>
+      lane.cluster === ""
+        ? `${used} tasks of the installation are active, WINDLASS_PARALLELISM is ${atOnce}`
+        : `${used} tasks are active in cluster "${lane.cluster}", its parallelism is ${atOnce}`,
     ),
   ];
 }
@@ -244,9 +253,9 @@ function listPoolLimit(lane: Lane, name: string, slots: number | undefined): Lim
 }
 
 /** The names of what it counts towards, in a fixed order. A run id is a number, and none of the ids holds a space. */
-function namesOf({ run_id, dag_id, pool, task_id, key }: Counted) {
+function namesOf({ run_id, dag_id, cluster, pool, task_id, key }: Counted) {
   return [
-    "all",
+    cluster === "" ? "all" : `all ${cluster}`,
     namePool(pool),
     `run ${run_id}`,
     `dag ${dag_id}`,

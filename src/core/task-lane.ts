@@ -16,13 +16,16 @@ export type LaneSettings = Omit<Lane, "id" | "run_id" | "dag_id" | "dag_run_id">
 /** @param task undefined: the run's version has lost it; what happens then is said where it starts */
 export function planLane(definition: DagDefinition, task: TaskDefinition | undefined, key: string): LaneSettings {
   const { max_active = null, max_active_per_run = null, concurrency } = task ?? {};
+  const cluster = task?.container?.cluster ?? "";
   const isWait = task?.kind === "wait";
-  const isLimited = isWait || max_active !== null || max_active_per_run !== null || concurrency !== undefined;
+  const hasLimits = max_active !== null || max_active_per_run !== null || concurrency !== undefined;
+  const isApart = isWait || cluster !== "" || hasLimits;
   return {
     is_wait: isWait,
+    cluster,
     pool: task?.pool ?? DEFAULT_POOL,
     pool_slots: task?.pool_slots ?? 1,
-    task_id: task && isLimited ? task.task_id : "",
+    task_id: task && isApart ? task.task_id : "",
     key,
     run_limit: definition.max_active_tasks,
     dag_limit: definition.max_active_tasks_per_dag ?? null,

@@ -95,7 +95,7 @@ export function createKubernetesExecutor(options: KubernetesExecutorOptions): Ku
     onOverload: monitor.onOverload,
     onLimit: (lane, limit) => {
       monitor.onLimit(lane, limit);
-      if (lane === "read") return;
+      if (lane !== "write") return;
       const grown = limit > writeLimit;
       writeLimit = limit;
       if (grown) onCapacity();

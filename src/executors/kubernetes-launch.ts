@@ -15,6 +15,7 @@ import {
   isServiceAccountMissing,
   isThrottled,
   isTransient,
+  isWebhookDown,
   type KubernetesError,
 } from "../kubernetes/kubernetes-error.ts";
 import { describeMissing } from "../kubernetes/permissions.ts";
@@ -37,7 +38,7 @@ export interface LaunchContext {
   signal: AbortSignal;
   /** See Executor.launch. */
   isOurs: () => boolean;
-  /** The namespace's quota is used up. */
+  /** The namespace takes no pods for now: its quota is used up, or a webhook does not answer. */
   onQuota: () => void;
 }
 
@@ -89,7 +90,7 @@ async function judgeCreate(
   error: unknown,
 ): Promise<Verdict> {
   if (isAlreadyExists(error)) return adopt(context, order, namespace);
-  if (isQuota(error)) context.onQuota();
+  if (isQuota(error) || isWebhookDown(error)) context.onQuota();
   return judgeFailure(error, namespace);
 }
 
@@ -132,6 +133,8 @@ export function judgeFailure(error: unknown, namespace: string): Verdict {
   if (isThrottled(error)) return retry(`The API server is throttling calls: ${error.message}`);
   // Two creates met at one quota object; the server says so instead of trying again itself.
   if (isConflict(error)) return { kind: "repeat", reason: `Another write came in between: ${error.message}` };
+  if (isWebhookDown(error))
+    return { kind: "repeat", reason: `A webhook that admits pods does not answer: ${error.message}` };
   if (error.uncertain)
     return { kind: "repeat", reason: `It is not known whether the pod was created: ${error.message}` };
   if (isTransient(error)) return retry(`The API server is not available: ${error.message}`);

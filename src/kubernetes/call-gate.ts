@@ -4,10 +4,10 @@
 import type { Clock } from "../lifecycle/clock.ts";
 import { adjustFlow, type CallFlow, freePlaces, openFlow } from "./call-flow.ts";
 import type { Deadline } from "./deadline.ts";
-import { isKubernetesError, kubernetesError, type KubernetesError } from "./kubernetes-error.ts";
+import { isKubernetesError, isWebhookDown, kubernetesError, type KubernetesError } from "./kubernetes-error.ts";
 
-/** Changes and look-ups have separate limits, so that a storm of creates cannot keep lists away. */
-export type Lane = "read" | "write";
+/** Each has a limit of its own: neither a storm of creates nor nodes that keep logs waiting can keep lists away. */
+export type Lane = "read" | "write" | "log";
 
 export interface GateOptions {
   lane: Lane;
@@ -112,8 +112,9 @@ export function createCallGate(options: GateOptions): CallGate {
 }
 
 /** Any other answer, an error too, is one that the server had the time for. */
-function saysOverload({ code, reason }: KubernetesError): boolean {
-  return code === 429 || code >= 500 || reason === "Timeout";
+function saysOverload(error: KubernetesError): boolean {
+  const { code, reason } = error;
+  return code === 429 || (code >= 500 && !isWebhookDown(error)) || reason === "Timeout";
 }
 
 function refused(call: GatedCall, waitMs: number) {

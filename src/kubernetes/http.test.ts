@@ -55,7 +55,7 @@ test("refused calls lower the limit, and what was asked to wait waits for all", 
     },
     { onLimit: (lane, limit) => limits.push(`${lane} ${limit}`) },
   );
-  expect(limits).toEqual(["read 2", "write 8"]);
+  expect(limits).toEqual(["read 2", "write 8", "log 8"]);
   const first = await Promise.all(Array.from({ length: 8 }, () => failed(http.call(create))));
   expect(first.every(isThrottled)).toBe(true);
   expect(http.limit("write")).toBe(4);

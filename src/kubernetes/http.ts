@@ -1,6 +1,6 @@
-// HTTP to the API server, on undici. Two kinds of traffic never share a connection: unary calls go through one bounded
-// pool, and every watch has a connection of its own, so that a burst of creates cannot starve a watch and a dead socket
-// harms one of them. HTTP/1.1 on purpose: over HTTP/2 all would sit on a single connection. Every call has a deadline.
+// HTTP to the API server, on undici. Three kinds of traffic never share a connection: unary calls go through one bounded
+// pool, reads of logs through another, and every watch has a connection of its own, so that a burst of creates cannot starve
+// a watch and a dead socket harms one of them. HTTP/1.1 on purpose: over HTTP/2 all would sit on a single connection. Every call has a deadline.
 
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
@@ -21,6 +21,8 @@ const CALL_DEADLINE_MS = 20_000;
 const IDLE_CONNECTION_MS = 30_000;
 // Of the connections, for look-ups: lists and confirmations go on while creates fill the rest.
 const READ_SHARE = 0.2;
+// Of their own, for logs: those come from nodes, any of which may hang.
+const LOG_CONNECTIONS = 8;
 
 /** What a call was and how it went, for metrics. */
 export interface RequestRecord {
@@ -34,7 +36,7 @@ export interface RequestRecord {
 export interface KubernetesHttpOptions {
   credentials: CredentialsSource;
   clock: Clock;
-  /** Connections for unary calls; as many are under way at most, and fewer while the server is overloaded. */
+  /** Connections for unary calls but logs; as many are under way at most, and fewer while the server is overloaded. */
   maxConnections: number;
   onLimit?: (lane: Lane, limit: number) => void;
   onOverload?: (lane: Lane, code: number) => void;
@@ -76,26 +78,32 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
   const reads = Math.max(1, Math.floor(options.maxConnections * READ_SHARE));
   const gate = (lane: Lane, max: number) =>
     createCallGate({ lane, max, clock, ...(onLimit ? { onLimit } : {}), ...(onOverload ? { onOverload } : {}) });
-  const gates = { read: gate("read", reads), write: gate("write", Math.max(1, options.maxConnections - reads)) };
-  let pool: { key: string; pool: Pool } | null = null;
+  const gates = {
+    read: gate("read", reads),
+    write: gate("write", Math.max(1, options.maxConnections - reads)),
+    log: gate("log", LOG_CONNECTIONS),
+  };
+  let pools: { key: string; calls: Pool; logs: Pool } | null = null;
   const streams = new Set<Client>();
   let closed = false;
 
-  /** One pool per server and certificate: a rotated certificate gets new connections, and old calls end on theirs. */
-  const poolFor = (credentials: Credentials): Pool => {
+  /** By server and certificate: a rotated certificate gets new connections, and old calls end on theirs. */
+  const poolFor = (credentials: Credentials, lane: Lane): Pool => {
     // A call that waited until now would go out on connections that nobody closes.
     if (closed) throw new Error("the connections to the API server are closed");
     const key = connectionKey(credentials);
-    if (pool?.key === key) return pool.pool;
-    // close() waits for calls under way; there is nobody to tell if the old pool's sockets end badly.
-    void pool?.pool.close().catch(() => {});
-    const made = new Pool(new URL(credentials.server).origin, {
-      ...connectionOptions(credentials),
-      connections: options.maxConnections,
-      keepAliveTimeout: IDLE_CONNECTION_MS,
-    });
-    pool = { key, pool: made };
-    return made;
+    if (pools?.key !== key) {
+      // close() waits for calls under way; there is nobody to tell if the old pools' sockets end badly.
+      for (const old of [pools?.calls, pools?.logs]) void old?.close().catch(() => {});
+      const make = (connections: number) =>
+        new Pool(new URL(credentials.server).origin, {
+          ...connectionOptions(credentials),
+          connections,
+          keepAliveTimeout: IDLE_CONNECTION_MS,
+        });
+      pools = { key, calls: make(options.maxConnections), logs: make(LOG_CONNECTIONS) };
+    }
+    return lane === "log" ? pools.logs : pools.calls;
   };
 
   const request = async (call: KubernetesCall, credentials: Credentials, via: Pool | Client, signal: AbortSignal) =>
@@ -127,7 +135,7 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
     const began = clock.monotonic();
     let code = 0;
     try {
-      const answer = await request(call, credentials, poolFor(credentials), signal);
+      const answer = await request(call, credentials, poolFor(credentials, laneOf(call)), signal);
       const text = await answer.body.text();
       code = answer.statusCode;
       const date = Date.parse(headerText(answer.headers["date"]) ?? "");
@@ -226,13 +234,14 @@ export function createKubernetesHttp(options: KubernetesHttpOptions): Kubernetes
       closed = true;
       const open = [...streams];
       streams.clear();
-      await Promise.all([pool?.pool.destroy(), ...open.map((client) => client.destroy())]);
-      pool = null;
+      await Promise.all([pools?.calls.destroy(), pools?.logs.destroy(), ...open.map((client) => client.destroy())]);
+      pools = null;
     },
   };
 }
 
 function laneOf(call: KubernetesCall): Lane {
+  if (call.resource === "pods/log") return "log";
   return call.method === "GET" ? "read" : "write";
 }
 

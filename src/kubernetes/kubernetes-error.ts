@@ -98,6 +98,11 @@ export function isServiceAccountMissing(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 403 && error.message.includes("error looking up service account");
 }
 
+/** Admission ended before anything was made, and only the text tells that no fault or load of the server's own is the cause. */
+export function isWebhookDown(error: unknown): boolean {
+  return isKubernetesError(error) && error.code >= 500 && error.message.includes("failed calling webhook");
+}
+
 export function isInvalid(error: unknown): boolean {
   return isKubernetesError(error) && (error.code === 422 || error.code === 400 || error.code === 413);
 }

@@ -9,6 +9,7 @@ import type { Database } from "../store/database.ts";
 import type { Sealer } from "../store/sealing.ts";
 import type { CheckParams } from "../store/wait-targets.ts";
 import type { OverdueLimits } from "../core/overdue.ts";
+import type { Parallelism } from "../core/plan-queue.ts";
 
 /** What one launch has come to; times in seconds. */
 export interface LaunchReport {
@@ -39,9 +40,7 @@ export interface SchedulerContext {
   issueResultToken: (attempt: { attempt_id: string; epoch: number }) => Promise<string>;
   /** Of runs that tasks trigger. Errors: invalid_params. */
   checkParams: CheckParams;
-  limits: {
-    /** Task instances queued or running in the whole installation. */
-    parallelism: number;
+  limits: Parallelism & {
     /** Seconds that the launch of one attempt may be repeated for. */
     launch: number;
     overdue: OverdueLimits;

@@ -18,7 +18,7 @@ export async function queueReady(context: SchedulerContext): Promise<PassResult>
     db,
     rules.versions,
     placement,
-    { parallelism: limits.parallelism, batch: BATCH },
+    { ...limits, batch: BATCH },
     now,
   );
   return { counts: { returned: retries.returned, queued, lanes }, more, dueInMs: untilMs(retries.next_due, now) };

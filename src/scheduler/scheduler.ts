@@ -7,7 +7,7 @@ import { combineServices, joinServices, type Service } from "../lifecycle/servic
 import { forgetProcess, recordProcess } from "../store/processes.ts";
 import { createWakeListener, type WakeTopic } from "../store/wake-up.ts";
 import type { SchedulerContext } from "./activity.ts";
-import { advanceRuns } from "./advance-runs.ts";
+import { createRunAdvance } from "./advance-runs.ts";
 import { computeStaleTimes } from "./compute-times.ts";
 import { createAndStartRuns } from "./create-due-runs.ts";
 import { createExecutorActivities } from "./executor-activities.ts";
@@ -49,7 +49,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const calls = createCallbackCalls(options, () => topics.callbacks.wake());
   const shared = {
     runs: loop("create-due-runs", SAFETY_INTERVAL_MS, () => createAndStartRuns(options)),
-    advance: loop("advance-runs", SAFETY_INTERVAL_MS, (signal) => advanceRuns(options, signal)),
+    advance: loop("advance-runs", SAFETY_INTERVAL_MS, createRunAdvance(options)),
     queue: loop("queue-ready", SAFETY_INTERVAL_MS, () => queueReady(options)),
     defer: loop("resume-deferred", SAFETY_INTERVAL_MS, looks.runOnce),
     callbacks: loop("run-callbacks", SAFETY_INTERVAL_MS, calls.runOnce),

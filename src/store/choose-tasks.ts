@@ -1,7 +1,7 @@
 // Who is queued now: the best first, whatever stands before it but cannot go. Lanes are read in the order of their best
 // instances, some at a time and only until nothing more can be queued; what a limit of many lanes closes is not read again.
 
-import { createQueueLimits, type QueueLimits } from "../core/plan-queue.ts";
+import { createQueueLimits, type Parallelism, type QueueLimits } from "../core/plan-queue.ts";
 import type { Queryable } from "./database.ts";
 import {
   type Candidate,
@@ -13,6 +13,7 @@ import {
   putHeadsRight,
   readCandidates,
   readLanesInOrder,
+  readWaitingClusters,
   type WaitingLane,
 } from "./lane-order.ts";
 import { readSlotPools, readUsage } from "./slot-usage.ts";
@@ -33,20 +34,27 @@ export interface Choice {
   settleHeads: () => Promise<void>;
 }
 
-/** Lanes of one kind, as far as they have been read. Tasks that wait without a pod have limits of their own. */
+/**
+ * Lanes of one kind, as far as they have been read. Tasks that wait without a pod have limits of their own, and each cluster its
+ * parallelism.
+ */
 interface Stream {
   is_wait: boolean;
+  cluster: string;
   last: WaitingLane | null;
   ended: boolean;
 }
 
 export async function chooseTasks(
   tx: Queryable,
-  { parallelism, batch }: { parallelism: number; batch: number },
+  { batch, ...parallelism }: Parallelism & { batch: number },
 ): Promise<Choice> {
-  const limits = createQueueLimits({ parallelism, pools: await readSlotPools(tx), used: await readUsage(tx, ["all"]) });
+  const limits = createQueueLimits({ ...parallelism, pools: await readSlotPools(tx), used: new Map() });
   const known = new Map<number, WaitingLane>();
-  const streams: Stream[] = [true, false].map((is_wait) => ({ is_wait, last: null, ended: false }));
+  const streams = [
+    openStream({ is_wait: true, cluster: "" }),
+    ...(await readWaitingClusters(tx)).map((cluster) => openStream({ is_wait: false, cluster })),
+  ];
   const closed = nothingClosed();
   const chosen: Candidate[] = [];
   const wrong = new Set<number>();
@@ -94,10 +102,14 @@ export async function chooseTasks(
   };
 }
 
+function openStream(of: Pick<Stream, "is_wait" | "cluster">): Stream {
+  return { ...of, last: null, ended: false };
+}
+
 async function readOn(tx: Queryable, stream: Stream, closed: ClosedLanes): Promise<WaitingLane[]> {
   if (stream.ended) return [];
   const size = stream.last === null ? FIRST_LANES : MORE_LANES;
-  const lanes = await readLanesInOrder(tx, { is_wait: stream.is_wait, after: stream.last }, closed);
+  const lanes = await readLanesInOrder(tx, { ...stream, after: stream.last }, closed);
   stream.last = lanes.at(-1) ?? stream.last;
   stream.ended = lanes.length < size;
   return lanes;
@@ -131,7 +143,7 @@ function noteClosed(limits: QueueLimits, lane: WaitingLane, closed: ClosedLanes,
     case null:
       return;
     case "all":
-      for (const stream of streams) stream.ended ||= !stream.is_wait;
+      for (const stream of streams) stream.ended ||= !stream.is_wait && stream.cluster === lane.cluster;
       return;
     case "pool": {
       const pools = lane.is_wait ? closed.waitPools : closed.pools;

@@ -41,17 +41,17 @@ const MICROSECONDS = "* 1000000)::bigint";
 const LANES = `
   with l as (
     select * from queue_lane
-    where is_open and head_rank is not null and is_wait = $1
+    where is_open and head_rank is not null and is_wait = $1 and cluster = $2
       and (head_rank, head_date, head_map_index, head_scheduled_at, head_id)
-        > ($2::int, $3::timestamptz, $4::int, $5::timestamptz, $6::uuid)
-      and coalesce(pool_slots < ($8::int[])[array_position($7::text[], pool)], true)
-      and run_id <> all ($9::bigint[]) and dag_id <> all ($10::text[])
-      and (cardinality($11::text[]) = 0 or dag_id || ' ' || task_id <> all ($11::text[]))
-      and (cardinality($12::text[]) = 0 or run_id || ' ' || task_id <> all ($12::text[]))
-      and (cardinality($13::text[]) = 0 or dag_id || ' ' || task_id || ' ' || key <> all ($13::text[]))
+        > ($3::int, $4::timestamptz, $5::int, $6::timestamptz, $7::uuid)
+      and coalesce(pool_slots < ($9::int[])[array_position($8::text[], pool)], true)
+      and run_id <> all ($10::bigint[]) and dag_id <> all ($11::text[])
+      and (cardinality($12::text[]) = 0 or dag_id || ' ' || task_id <> all ($12::text[]))
+      and (cardinality($13::text[]) = 0 or run_id || ' ' || task_id <> all ($13::text[]))
+      and (cardinality($14::text[]) = 0 or dag_id || ' ' || task_id || ' ' || key <> all ($14::text[]))
     order by head_rank, head_date, head_map_index, head_scheduled_at, head_id`;
 const DETAILS = `
-  select l.id, l.run_id, r.dag_id, r.dag_run_id, r.version_id, l.pool, l.pool_slots, l.task_id, l.key, l.is_wait, l.run_limit,
+  select l.id, l.run_id, r.dag_id, r.dag_run_id, r.version_id, l.cluster, l.pool, l.pool_slots, l.task_id, l.key, l.is_wait, l.run_limit,
     l.dag_limit, l.task_limit, l.task_run_limit, l.key_limit, l.head_id, l.head_rank as rank,
     (extract(epoch from l.head_date) ${MICROSECONDS} as date, l.head_map_index as map_index,
     (extract(epoch from l.head_scheduled_at) ${MICROSECONDS} as scheduled_at,
@@ -73,10 +73,28 @@ type Row = Omit<WaitingLane, "place" | "cursor"> & {
 export const FIRST_LANES = 32;
 export const MORE_LANES = 512;
 
+const CLUSTERS = "select cluster from queue_lane where is_open and head_rank is not null and not is_wait";
+
+/** Those that something waits for. */
+export async function readWaitingClusters(tx: Queryable): Promise<string[]> {
+  const { rows } = await tx.query<{ cluster: string }>({
+    name: "waiting_clusters",
+    // One probe of the index for each cluster, however many lanes wait for it.
+    text: `
+      with recursive waiting (cluster) as (
+        (${CLUSTERS} order by cluster limit 1)
+        union all
+        select n.cluster from waiting w
+          cross join lateral (${CLUSTERS} and cluster > w.cluster order by cluster limit 1) n)
+      select cluster from waiting`,
+  });
+  return rows.map(({ cluster }) => cluster);
+}
+
 /** Lanes in which something waits whose key has room, best first. */
 export async function readLanesInOrder(
   tx: Queryable,
-  { is_wait, after }: { is_wait: boolean; after: WaitingLane | null },
+  { is_wait, cluster, after }: { is_wait: boolean; cluster: string; after: WaitingLane | null },
   closed: ClosedLanes,
 ): Promise<WaitingLane[]> {
   const pools = is_wait ? closed.waitPools : closed.pools;
@@ -84,6 +102,7 @@ export async function readLanesInOrder(
     is_wait ? [...idle] : [...values, ...idle];
   const values = [
     is_wait,
+    cluster,
     ...(after?.cursor ?? FIRST),
     [...pools.keys()],
     [...pools.values()],

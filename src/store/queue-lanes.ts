@@ -168,13 +168,14 @@ async function saveLanes(tx: Queryable, heads: readonly Head[]): Promise<Map<str
     // A run that goes on with another version has other limits in the same lanes.
     text: `
       insert into queue_lane as l (run_id, pool, pool_slots, task_id, key, run_limit, dag_limit, task_limit, task_run_limit,
-        key_limit, dag_id, is_wait, head_rank, head_date, head_map_index, head_scheduled_at, head_id)
+        key_limit, dag_id, is_wait, cluster, head_rank, head_date, head_map_index, head_scheduled_at, head_id)
       select * from unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::int[],
-        $9::int[], $10::int[], $11::text[], $12::bool[], $13::int[], $14::timestamptz[], $15::int[], $16::timestamptz[],
-        $17::uuid[])
+        $9::int[], $10::int[], $11::text[], $12::bool[], $13::text[], $14::int[], $15::timestamptz[], $16::int[],
+        $17::timestamptz[], $18::uuid[])
       on conflict (run_id, pool, pool_slots, task_id, key) do update set run_limit = excluded.run_limit,
         dag_limit = excluded.dag_limit, task_limit = excluded.task_limit, task_run_limit = excluded.task_run_limit,
         key_limit = excluded.key_limit, dag_id = excluded.dag_id, is_wait = excluded.is_wait,
+        cluster = excluded.cluster,
         (head_rank, head_date, head_map_index, head_scheduled_at, head_id) = (
           select h.* from (values
             (l.head_rank, l.head_date, l.head_map_index, l.head_scheduled_at, l.head_id),
@@ -195,6 +196,7 @@ async function saveLanes(tx: Queryable, heads: readonly Head[]): Promise<Map<str
       heads.map(({ lane }) => lane.key_limit),
       heads.map(({ lane }) => lane.dag_id),
       heads.map(({ lane }) => lane.is_wait),
+      heads.map(({ lane }) => lane.cluster),
       heads.map(({ priority }) => -priority),
       heads.map(({ instance }) => instance.logical_date ?? instance.run_after),
       heads.map(({ instance }) => instance.map_index),

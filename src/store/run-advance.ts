@@ -20,8 +20,8 @@ import { followRunEnd, setRunDeadline } from "./callbacks.ts";
 import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
-export interface AdvanceCounts extends Record<string, number> {
-  runs: number;
+export interface AdvancedRun {
+  run_id: number;
   counted: number;
   scheduled: number;
   ended: number;
@@ -97,26 +97,39 @@ export async function startQueuedRuns(
   });
 }
 
-/** Advances one run that has uncounted instances; null when there is none that another scheduler does not hold. */
-export async function advanceNextRun(db: Database, versions: VersionCache, now: Date): Promise<AdvanceCounts | null> {
+/**
+ * Advances one run that has uncounted instances, the next after run `last`, or else the first; null when there is none that
+ * another scheduler does not hold.
+ */
+export async function advanceNextRun(
+  db: Database,
+  versions: VersionCache,
+  now: Date,
+  last = 0,
+): Promise<AdvancedRun | null> {
   return db.transaction(async (tx) => {
-    // skip locked: a run is advanced by one scheduler at a time, others take the next.
-    const { rows } = await tx.query<LockedRun>({
-      name: "lock_run_to_advance",
-      text: `
-        select id, version_id, unfinished from dag_run r
-        where state = 'running' and exists (
-          select from task_instance t where t.run_id = r.id and not t.counted
-            and t.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))
-        order by id limit 1 for no key update skip locked`,
-    });
-    const run = rows[0];
+    const run = (await lockRunAfter(tx, last)) ?? (last > 0 ? await lockRunAfter(tx, 0) : undefined);
     if (!run) return null;
     const { graph } = await versions.loadVersion(tx, run.version_id);
     const { counted, waiting } = await countFinished(tx, run, graph);
     const settled = await settleRun(tx, run, graph, waiting, now);
-    return { runs: 1, counted, ...settled };
+    return { run_id: run.id, counted, ...settled };
   });
+}
+
+async function lockRunAfter(tx: Queryable, last: number): Promise<LockedRun | undefined> {
+  // skip locked: a run is advanced by one scheduler at a time, others take the next.
+  const { rows } = await tx.query<LockedRun>({
+    name: "lock_run_to_advance",
+    text: `
+      select id, version_id, unfinished from dag_run r
+      where state = 'running' and id > $1 and exists (
+        select from task_instance t where t.run_id = r.id and not t.counted
+          and t.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))
+      order by id limit 1 for no key update skip locked`,
+    values: [last],
+  });
+  return rows[0];
 }
 
 /**

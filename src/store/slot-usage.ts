@@ -12,10 +12,10 @@ export interface TaskKey {
   key: string;
 }
 
-const OCCUPANT = `t.run_id, r.dag_id, r.dag_run_id, t.task_id, coalesce(l.pool, '${DEFAULT_POOL}') as pool,
-  coalesce(l.pool_slots, 1) as pool_slots, coalesce(l.key, '') as key`;
+const OCCUPANT = `t.run_id, r.dag_id, r.dag_run_id, t.task_id, coalesce(l.cluster, '') as cluster,
+  coalesce(l.pool, '${DEFAULT_POOL}') as pool, coalesce(l.pool_slots, 1) as pool_slots, coalesce(l.key, '') as key`;
 const JOINS = "join dag_run r on r.id = t.run_id left join queue_lane l on l.id = t.lane_id";
-const GROUPS = "t.run_id, r.dag_id, r.dag_run_id, t.task_id, l.pool, l.pool_slots, l.key";
+const GROUPS = "t.run_id, r.dag_id, r.dag_run_id, t.task_id, l.cluster, l.pool, l.pool_slots, l.key";
 // By index, no more than parallelism allows. What an earlier release queued has no lane.
 const OCCUPANTS = `
   select ${OCCUPANT}, (count(*) filter (where t.state <> 'deferred'))::integer as active,

@@ -3,6 +3,7 @@
 
 import type { TaskDefinition } from "../core/definition.ts";
 import type { ExecutorName } from "../core/executor-name.ts";
+import type { Parallelism } from "../core/plan-queue.ts";
 import { type ChosenTask, chooseTasks } from "./choose-tasks.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
@@ -44,12 +45,12 @@ export async function queueReadyTasks(
   db: Database,
   versions: VersionCache,
   placement: AttemptPlacement,
-  limits: { parallelism: number; batch: number },
+  limits: Parallelism & { batch: number },
   now: Date,
 ): Promise<{ queued: number; lanes: number; more: boolean }> {
   return db.transaction(async (tx) => {
     await tx.query({ name: "queue_lock", text: "select pg_advisory_xact_lock(hashtext($1))", values: [QUEUE_LOCK] });
-    const changed = await followUp(tx, limits.parallelism, now);
+    const changed = await followUp(tx, limits, now);
     const admitted = await admitScheduled(tx, versions);
     await judgeKeys(tx, [...changed, ...admitted]);
     const { chosen, lanes, more, settleHeads } = await chooseTasks(tx, limits);
@@ -70,15 +71,16 @@ export async function queueReadyTasks(
 }
 
 /** What has happened since the last pass, by whoever. Returns the keys that it touches. */
-async function followUp(tx: Queryable, parallelism: number, now: Date): Promise<TaskKey[]> {
+async function followUp(tx: Queryable, limits: Parallelism, now: Date): Promise<TaskKey[]> {
   const { rows } = await tx.query<{ is_due: boolean }>({
     name: "note_queue_pass",
     // Due also when it was in the future: the clock of another scheduler may be ahead.
     text: `
-      update queue_state s set parallelism = $2, counted_at = case when was.is_due then $1 else s.counted_at end
+      update queue_state s set parallelism = $2, cluster_parallelism = $4,
+        counted_at = case when was.is_due then $1 else s.counted_at end
       from (select coalesce(abs(extract(epoch from $1::timestamptz - counted_at)) * 1000 >= $3, true) as is_due from queue_state) was
-      where was.is_due or s.parallelism is distinct from $2 returning was.is_due`,
-    values: [now, parallelism, RECOUNT_MS],
+      where was.is_due or s.parallelism is distinct from $2 or s.cluster_parallelism <> $4 returning was.is_due`,
+    values: [now, limits.parallelism, RECOUNT_MS, Object.fromEntries(limits.clusterParallelism ?? [])],
   });
   if (!rows[0]?.is_due) return followChanges(tx);
   await recountUsage(tx);
@@ -111,13 +113,16 @@ async function insertAttempts(
       with queued as (
         update task_instance t set state = 'queued', queued_at = $6, epoch = t.epoch + 1, reason = null, same_try = false,
           try_number = case when t.same_try then t.try_number else t.try_number + 1 end
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
-          as n (attempt_id, task_instance_id, namespace, pod_name, executor)
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+          as n (attempt_id, task_instance_id, namespace, pod_name, executor, place)
         -- Not by the index of the scheduled, which a join may read to its end for each of them.
         where t.id = n.task_instance_id and coalesce(t.state, '') = 'scheduled'
-        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name, n.executor)
+        returning t.id, t.epoch, t.try_number, n.attempt_id, n.namespace, n.pod_name, n.executor, n.place)
       insert into attempt (id, task_instance_id, epoch, try_number, state, executor, launch_failures, namespace, pod_name, queued_at)
-      select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name, $6 from queued`,
+      -- A microsecond apart: they are launched in the order in which they were chosen.
+      select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name,
+        $6::timestamptz + place * interval '1 microsecond'
+      from queued`,
     values: [
       attempts.map((attempt) => attempt.id),
       attempts.map((attempt) => attempt.task_instance_id),

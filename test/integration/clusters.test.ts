@@ -59,7 +59,7 @@ async function makeExecutor(server: FakeApiServer, clusterName: string | null, l
   });
 }
 
-async function startScheduler(clusters: Record<string, FakeApiServer>, launchConcurrency = 4) {
+async function startScheduler(clusters: Record<string, FakeApiServer>, launchConcurrency = 4, parallelism = 100) {
   const remotes = Object.entries(clusters).map(([name, server]) => makeExecutor(server, name, launchConcurrency));
   const scheduler = createScheduler({
     db: store.db,
@@ -75,7 +75,7 @@ async function startScheduler(clusters: Record<string, FakeApiServer>, launchCon
     checkParams: (_dag, conf) => conf,
     issueLaunchToken: async () => "a token",
     issueResultToken: async () => "a result token",
-    limits: { parallelism: 100, launch: 600, overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 } },
+    limits: { parallelism, launch: 600, overdue: { image: 60, configuration: 60, start: 600, heartbeat: 30 } },
   });
   schedulers.push(scheduler);
   await scheduler.start();
@@ -165,7 +165,7 @@ test(
   { timeout: 40_000 },
   async () => {
     await trigger(podTask("early", "gpu"));
-    await startScheduler({ gpu: remote }, 2);
+    await startScheduler({ gpu: remote }, 2, 12);
     await expect.poll(() => podsOf(remote).length, SOON).toBe(1);
     // Its removal hangs from now on, with the pass that asked for it.
     remote.intercept = ({ verb }) => (verb === "delete" ? "answered" : "pass");
@@ -173,9 +173,13 @@ test(
     await expect.poll(() => remote.counts()["delete"], SOON).toBe(1);
     // Its pods, that is: reviews of permissions, which hung, would keep the creates from being sent.
     remote.intercept = ({ resource }) => (resource.startsWith("pods") ? "answered" : "pass");
-    const away = Array.from({ length: 12 }, (_, index) => podTask(`away_${index}`, "gpu"));
+    // They come first, and fill the parallelism of their cluster, which is not that of the others.
+    const away = Array.from({ length: 12 }, (_, index) => ({
+      ...podTask(`away_${index}`, "gpu"),
+      priority_weight: 10,
+    }));
     const runId = await trigger(...away, ...["a", "b", "c", "d", "e", "f"].map((id) => podTask(id)));
-    await startScheduler({ gpu: remote }, 2);
+    await startScheduler({ gpu: remote }, 2, 12);
     // All of the remote cluster's places are taken by launches that hang, and home launches more than it has at once.
     await expect.poll(() => podsOf(home).length, SOON).toBe(6);
     await expect.poll(() => remote.counts()["create"], SOON).toBe(1 + 2 * 2);

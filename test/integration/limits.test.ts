@@ -7,6 +7,7 @@ import type { JsonObject } from "../../src/core/json.ts";
 import { createManualRun } from "../../src/store/run-creation.ts";
 import { observePools } from "../../src/cli/pool-metrics.ts";
 import { createLogger } from "../../src/lifecycle/log.ts";
+import { claimAttempts } from "../../src/store/attempt-launch.ts";
 import { readPool, readPools } from "../../src/store/pools.ts";
 import { readTaskInstance } from "../../src/store/read-task-instances.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
@@ -155,6 +156,20 @@ describe("order", () => {
       await store.settle();
     }
     expect(order).toEqual(["high earlier", "high later", "low earlier", "low later"]);
+  });
+
+  it("is also that of the launches, where the cluster takes them more slowly than they are queued", async () => {
+    const weights = Array.from({ length: 20 }, (_, index) => (index * 7) % 20);
+    const tasks = weights.map((weight) => taskOf(`w${weight}`, [], { priority_weight: weight }));
+    await store.save(dagOf("d", tasks));
+    await trigger("d", "r");
+    await store.settle();
+    const order: string[] = [];
+    while (order.length < tasks.length) {
+      const claim = { executor: "local", holder: "test", limit: 3, leaseMs: 60_000 };
+      order.push(...(await claimAttempts(store.db, claim, store.now())).map(({ task_id }) => task_id));
+    }
+    expect(order).toEqual(tasks.map((_, index) => `w${tasks.length - 1 - index}`));
   });
 
   it("adds the weights of what follows", async () => {

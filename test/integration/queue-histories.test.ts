@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { DagDefinition, TaskDefinition } from "../../src/core/definition.ts";
+import type { Parallelism } from "../../src/core/plan-queue.ts";
 import { podName } from "../../src/core/pod-name.ts";
 import { computePriorities } from "../../src/core/priority.ts";
 import { indexDag } from "../../src/core/graph.ts";
@@ -14,6 +15,7 @@ import { listTaskInstances } from "../../src/store/read-task-instances.ts";
 import { queueReadyTasks, returnDueRetries } from "../../src/store/task-queue.ts";
 import { dagOf, openStoreBundle, type StoreBundle, taskOf } from "../support/store-bundle.ts";
 
+const CONTAINER = { image: "busybox", cmds: [], arguments: null, env: {}, get_logs: false, skip_on_exit_codes: [] };
 const POOLS = ["narrow", "wide", "default_pool"];
 const DAGS = ["d0", "d1"];
 
@@ -29,6 +31,7 @@ const anyTask = fc.record(
     concurrency: fc.record({ path: fc.constant<string[]>(["customer"]), limit: small }),
     retries: fc.nat(1),
     is_wait: fc.boolean(),
+    cluster: fc.constantFrom("gpu", "edge"),
   },
   { requiredKeys: [] },
 );
@@ -86,17 +89,19 @@ it("a pass chooses what a full scan does", async () => {
       fc.tuple(anyDag, anyDag),
       fc.array(anyStep, { minLength: 10, maxLength: 40 }),
       fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 3 }),
       fc.constantFrom(1, 3, 500),
-      async (dags, steps, parallelism, batch) => {
+      async (dags, steps, parallelism, gpu, batch) => {
+        const limits = { parallelism, clusterParallelism: new Map([["gpu", gpu]]), batch };
         const store = await openStoreBundle();
         try {
           for (const [index, dag] of dags.entries()) await save(store, index, dag);
           for (const step of steps) {
             await perform(store, step);
-            await compareWithScan(store, parallelism, batch);
+            await compareWithScan(store, limits);
             store.pass(1);
           }
-          await compareWithRecount(store, parallelism);
+          await compareWithRecount(store, limits);
         } finally {
           await store.close();
         }
@@ -148,10 +153,11 @@ async function save(store: StoreBundle, index: number, { tasks, perRun, perDag }
   const customer = { kind: "param" as const, path: ["customer"] };
   const definition: DagDefinition = dagOf(
     DAGS[index] ?? "",
-    tasks.map(({ is_wait, ...options }, place): TaskDefinition => {
+    tasks.map(({ is_wait, cluster, ...options }, place): TaskDefinition => {
       const operator = { type: "event" as const, schema: null, timeout: null, soft_fail: false };
-      const wait = is_wait ? { kind: "wait" as const, operator } : {};
-      return { ...taskOf(`t${place}`), ...options, inputs: { customer }, ...wait };
+      const wait = { kind: "wait" as const, operator };
+      const kind = is_wait ? wait : cluster === undefined ? {} : { container: { ...CONTAINER, cluster } };
+      return { ...taskOf(`t${place}`), ...options, inputs: { customer }, ...kind };
     }),
     {
       max_active_tasks: perRun,
@@ -217,14 +223,14 @@ async function moveSome(store: StoreBundle, from: string, to: string, share: num
 
 const placement = { newId: randomUUID, podName, place: () => ({ executor: "local" as const, namespace: null }) };
 
-async function compareWithScan(store: StoreBundle, parallelism: number, batch: number): Promise<void> {
+async function compareWithScan(store: StoreBundle, limits: Parallelism & { batch: number }): Promise<void> {
   const { versions } = store.rules;
   await returnDueRetries(store.db, store.now());
   await startQueuedRuns(store.db, versions, store.now(), 100);
   while (await advanceNextRun(store.db, versions, store.now()));
-  const expected = await scan(store, parallelism);
+  const expected = await scan(store, limits);
   const before = await idsOf(store);
-  while ((await queueReadyTasks(store.db, versions, placement, { parallelism, batch }, store.now())).more);
+  while ((await queueReadyTasks(store.db, versions, placement, limits, store.now())).more);
   const left = new Set(await idsOf(store));
   expect(before.filter((id) => !left.has(id)).toSorted()).toEqual(expected.toSorted());
   const page = await listScheduled(store);
@@ -263,8 +269,10 @@ interface Row {
   is_paused: boolean;
 }
 
+const clusterOf = ({ container }: TaskDefinition) => container?.cluster ?? "";
+
 /** The ids of all that should be queued now, by what the definitions say and nothing that the queue keeps. */
-async function scan(store: StoreBundle, parallelism: number): Promise<string[]> {
+async function scan(store: StoreBundle, limits: Parallelism): Promise<string[]> {
   const { rows } = await store.db.query<Row>({
     text: `
       select t.id, t.state, t.task_id, t.run_id, r.dag_id, r.version_id, r.params->>'customer' as customer, d.is_paused
@@ -302,7 +310,10 @@ async function scan(store: StoreBundle, parallelism: number): Promise<string[]> 
       limit === undefined || others.length < limit;
     return (
       hasSlots &&
-      within(parallelism, active) &&
+      within(
+        limits.clusterParallelism?.get(clusterOf(task)) ?? limits.parallelism,
+        active.filter((other) => clusterOf(other.task) === clusterOf(task)),
+      ) &&
       within(
         definition.max_active_tasks,
         active.filter(({ row: other }) => other.run_id === row.run_id),
@@ -331,9 +342,9 @@ async function scan(store: StoreBundle, parallelism: number): Promise<string[]> 
 }
 
 /** What was kept from pass to pass is what the instances say. */
-async function compareWithRecount(store: StoreBundle, parallelism: number): Promise<void> {
+async function compareWithRecount(store: StoreBundle, limits: Parallelism): Promise<void> {
   const queue = () =>
-    queueReadyTasks(store.db, store.rules.versions, placement, { parallelism, batch: 500 }, store.now());
+    queueReadyTasks(store.db, store.rules.versions, placement, { ...limits, batch: 500 }, store.now());
   const read = async () => {
     const usage = await store.db.query({ text: "select name, used from queue_usage order by name" });
     const heads = await store.db.query({

@@ -103,6 +103,7 @@ describe("what loops repeat", () => {
     "next_retry",
     "queue_candidates",
     "waiting_lanes",
+    "waiting_clusters",
     "first_lanes",
     "more_lanes",
     "put_heads_right",

@@ -110,6 +110,16 @@ const runEach = (name: string, more: Partial<TaskDefinition>): QueueShape => ({
   between: endOne,
 });
 
+const IN_GPU = {
+  image: "busybox",
+  cmds: [],
+  arguments: null,
+  env: {},
+  get_logs: false,
+  skip_on_exit_codes: [],
+  cluster: "gpu",
+};
+
 export const QUEUE_SHAPES: QueueShape[] = [
   closedBy("a full run", {}, { max_active_tasks: 16 }),
   { ...closedBy("a run with one slot free", {}, { max_active_tasks: 16 }), between: endOne },
@@ -119,6 +129,15 @@ export const QUEUE_SHAPES: QueueShape[] = [
     name: "parallelism is full",
     prepare: async (store, count) => {
       await store.save(mapOf("d"));
+      await expand(store, "d", count);
+      await drain(store, 16);
+      return 16;
+    },
+  },
+  {
+    name: "another cluster is full",
+    prepare: async (store, count) => {
+      await store.save(mapOf("d", { container: IN_GPU }));
       await expand(store, "d", count);
       await drain(store, 16);
       return 16;

@@ -3,7 +3,7 @@
 {{- $file := dict -}}
 {{- range $name, $cluster := .Values.clusters -}}
 {{- $kubeconfig := printf "%s/%s" (include "windlass.clusterFolder" $name) ($cluster.secretKey | default "kubeconfig") -}}
-{{- $_ := set $file $name (merge (dict "kubeconfig" $kubeconfig) (pick $cluster "context" "namespaces" "apiUrl")) -}}
+{{- $_ := set $file $name (merge (dict "kubeconfig" $kubeconfig) (pick $cluster "context" "namespaces" "apiUrl" "parallelism")) -}}
 {{- end -}}
 {{- if $file }}{{ toYaml $file }}{{ end -}}
 {{- end }}
