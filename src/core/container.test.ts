@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { container, ended, pod } from "../../test/support/pod-snapshots.ts";
-import { containerExits, findContainerFaults, readContainerResult, resolveContainer } from "./container.ts";
+import {
+  containerExits,
+  findContainerFaults,
+  judgeMessage,
+  readContainerResult,
+  resolveContainer,
+} from "./container.ts";
 import type { ContainerDefinition, Expression, TaskDefinition } from "./definition.ts";
 import { resolveInputs } from "./inputs.ts";
 import type { Json } from "./json.ts";
@@ -170,4 +176,38 @@ test.each<[string, string | null, Json]>([
 ])("the result of %s in the termination message", (_, message, result) => {
   expect(readContainerResult(pod({ containers: [container(ended(0, { message }))] }))).toEqual(result);
   expect(readContainerResult(pod({ containers: [] }))).toBeNull();
+});
+
+test.each<[string, string, containers: number, kind: string]>([
+  ["JSON", '{"rows":3}', 1, "success"],
+  ["free text", "all went well", 1, "success"],
+  ["JSON that fills it", `"${"x".repeat(4_094)}"`, 1, "success"],
+  ["the last 4 KiB of more JSON", `${"x".repeat(4_095)}"`, 1, "task_failed"],
+  [
+    "JSON that is cut at the end, because three containers share 12 KiB with others",
+    `"${"x".repeat(2_047)}`,
+    6,
+    "task_failed",
+  ],
+  ["free text of that length, of fewer containers", "x".repeat(2_048), 3, "success"],
+  [
+    "what the node says that it could not read",
+    "Error on reading termination log /var/x: input/output error",
+    1,
+    "lost",
+  ],
+  ["a cut inside of a character, which the node replaces", `\ufffd${"x".repeat(4_094)}"`, 1, "task_failed"],
+])("a message that is %s", (_, message, containers, kind) => {
+  const others = Array.from({ length: containers - 1 }, (__, index) => container(ended(0), { name: `c${index}` }));
+  const seen = pod({ containers: [container(ended(0, { message })), ...others] });
+  const outcome = judgeMessage(seen, judgePod(seen, containerExits([])).outcome);
+  expect(outcome?.kind).toBe(kind);
+  if (kind === "task_failed") expect(outcome?.reason).toMatch(/cannot be used: .*kept only \d+ bytes.*option result/);
+});
+
+test("a message that was cut changes no other end", () => {
+  const seen = pod({ containers: [container(ended(3, { message: "x".repeat(4_096) }))] });
+  const { outcome } = judgePod(seen, containerExits([]));
+  expect(judgeMessage(seen, outcome)).toBe(outcome);
+  expect(judgeMessage(null, null)).toBeNull();
 });

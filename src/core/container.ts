@@ -4,6 +4,7 @@
 import type { ContainerDefinition, Expression, TaskDefinition } from "./definition.ts";
 import type { FieldError } from "./errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
 import type { ExitMeaning, KnownExits } from "./pod-outcome.ts";
 import { findMain, type PodSnapshot } from "./pod-snapshot.ts";
 
@@ -169,12 +170,42 @@ export function containerExits(skipOnExitCodes: readonly number[]): KnownExits {
   return exits;
 }
 
+// What a node keeps of each container's termination message, and of all those of a pod together.
+const MESSAGE_BYTES = 4_096;
+const MESSAGES_BYTES = 12_288;
+/** The kubelet's own words, in place of the message. */
+const UNREADABLE = "Error on reading termination log ";
+
 /** The termination message of a container that succeeded, as JSON; null when it left none, or something else. */
 export function readContainerResult(pod: PodSnapshot): Json {
+  return parseMessage(messageOf(pod));
+}
+
+/** A result of which the node has kept a part is none, and nobody is to go on without it. */
+export function judgeMessage(pod: PodSnapshot | null, outcome: Outcome | null): Outcome | null {
+  const message = pod === null ? null : messageOf(pod);
+  if (pod === null || message === null || outcome?.kind !== "success" || parseMessage(message) !== null) return outcome;
+  if (message.startsWith(UNREADABLE)) {
+    return { ...outcome, kind: "lost", reason: `The container succeeded, but its node lost its result: ${message}` };
+  }
+  const kept = Math.min(MESSAGE_BYTES, Math.floor(MESSAGES_BYTES / pod.containers.length));
+  if (Buffer.byteLength(message) < kept) return outcome;
+  return {
+    ...outcome,
+    kind: "task_failed",
+    reason: `The container's result cannot be used: of what it wrote to /dev/termination-log the node kept only ${kept} bytes, and they are not JSON; let it write to a file (option result)`,
+  };
+}
+
+function messageOf(pod: PodSnapshot): string | null {
   const main = findMain(pod);
-  if (main?.state.kind !== "terminated" || main.state.message === null) return null;
+  return main?.state.kind === "terminated" ? main.state.message : null;
+}
+
+function parseMessage(message: string | null): Json {
+  if (message === null) return null;
   try {
-    return JSON.parse(main.state.message) as Json;
+    return JSON.parse(message) as Json;
   } catch {
     // Kubernetes' own convention is free text there.
     return null;

@@ -1,6 +1,8 @@
 // An attempt under way: queued for launch, launching, a pod that does not run yet, a worker that runs.
 
+import { adviseScheduling } from "./advise-scheduling.ts";
 import { parseExecutor, sayUnknownCluster } from "./executor-name.ts";
+import { isEventSaid } from "./explain-event.ts";
 import { sayGrownMemory } from "./explain-memory.ts";
 import { explainNoScheduler } from "./explain-waiting.ts";
 import { clause, sayDue, sayInstant, saySeconds, saySince, secondsBetween, sentence } from "./phrase.ts";
@@ -81,7 +83,7 @@ function explainLaunched(task: string, attempt: AttemptSituation, now: Date): Ex
         "unschedulable",
         `${task} waits${since} for a node for ${where}: ${why}${event}`,
         sayGrownMemory(attempt),
-        "free or add nodes, or let the task's pod ask for less",
+        adviseScheduling(why),
       );
     case "image":
       return say(
@@ -116,7 +118,7 @@ function explainSilentStart(task: string, where: string, attempt: AttemptSituati
 
 /** What the reason says already is not said again. */
 function sayEvent({ last_event: event, last_event_at: at, waiting_reason: why }: AttemptSituation, now: Date): string {
-  if (event === null || at === null || why?.includes(event.slice(event.indexOf(": ") + 2))) return "";
+  if (event === null || at === null || isEventSaid(why ?? "", event)) return "";
   return ` (its last event, ${saySeconds(secondsBetween(at, now))} ago: ${clause(event)})`;
 }
 
@@ -142,6 +144,7 @@ function explainRunning({ instance, limits }: Situation, attempt: AttemptSituati
     return say(
       "running",
       `${task} runs${inCluster(attempt)} ${saySince(started, now)}, ${tries}; its image has no worker that would report`,
+      attempt.waiting_reason === null ? null : clause(attempt.waiting_reason),
     );
   }
   const silence = secondsBetween(attempt.heartbeat_at, now);

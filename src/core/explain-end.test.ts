@@ -88,7 +88,12 @@ const CASES: [Cause, Change, string][] = [
         },
       },
     ),
-    `Task "load" failed on try 3 of 3 (out of memory, exit code 137) after 20 s ${END}: The container reached its memory limit of 64Mi (the cluster failed it 4 times, its budget is 3); give it a higher memory limit.`,
+    `Task "load" failed on try 3 of 3 (out of memory, exit code 137) after 20 s ${END}: The container reached its memory limit of 64Mi (the cluster failed it 4 times, its budget is 3); give it more memory.`,
+  ],
+  [
+    "task_failed",
+    failed({ outcome: "task_failed", outcome_reason: "The container was ended by SIGKILL", exit_code: 137 }),
+    `Task "load" failed on try 3 of 3 (its code failed, exit code 137) after 20 s ${END}: The container was ended by SIGKILL; see whether its node ran out of memory, or a probe of its pod or the task itself killed it.`,
   ],
   [
     "launch_refused",
@@ -129,6 +134,28 @@ it.each(OTHER_ENDS)("%s", (outcome) => {
   const { cause, sentence } = explainInstance(makeSituation(failed({ outcome, outcome_reason: "WHY" })), NOW);
   expect(cause).toBe(outcome);
   expect(sentence).toMatch(/^Task "load" failed on try 3 of 3 \([a-z ]+\) after 20 s at \S+: WHY; [a-zA-Z',_ ]+\.$/);
+});
+
+it.each([
+  [
+    "The node was low on resource: memory. Container base was using 1Gi, request is 96Mi",
+    "let its pod request what it uses",
+  ],
+  ['Container base exceeded its local ephemeral storage limit "1Gi"', "raise the limit that is named"],
+  ["Pod ephemeral local storage usage exceeds the total limit of containers 1Gi", "raise the limit that is named"],
+  ['Usage of EmptyDir volume "tmp" exceeds the limit "10Mi"', "raise the limit that is named"],
+  ["The node n refused the pod (OutOfcpu)", "run it again when the cluster is well"],
+])("an eviction because of %s has its own advice", (said, advice) => {
+  const change = failed({ outcome: "evicted", outcome_reason: `The node n evicted the pod: ${said}` });
+  expect(explainInstance(makeSituation(change), NOW).sentence).toContain(`; ${advice}`);
+});
+
+it("says an event no second time, whatever Kubernetes puts before the cause", () => {
+  const event = 'Failed: Failed to pull image "x:1": no such host';
+  const say = (outcome_reason: string) =>
+    explainInstance(makeSituation(failed({ outcome: "image_error", outcome_reason, last_event: event })), NOW).sentence;
+  expect(say("The node cannot get the image x:1 (ErrImagePull: no such host)")).not.toContain("last event");
+  expect(say("ImagePullBackOff")).toContain(`its pod's last event was ${event}`);
 });
 
 it("has a sentence for every end", () => {

@@ -1,5 +1,6 @@
 // How an instance ended, or why it never ran.
 
+import { isEventSaid } from "./explain-event.ts";
 import { describeGroups } from "./explain-waiting.ts";
 import { isByPerson } from "./intervention.ts";
 import { clause, listNames, sayInstant, saySeconds, secondsBetween, sentence } from "./phrase.ts";
@@ -8,6 +9,7 @@ import { sayMemoryPeak } from "./explain-memory.ts";
 import { type AttemptSituation, type Explanation, nameTask, type Situation } from "./situation.ts";
 import type { FinishedTaskState } from "./states.ts";
 
+const SIGKILL_EXIT = 137;
 const LONGEST_LINE = 160;
 const SHOWN_LINES = 3;
 
@@ -16,7 +18,7 @@ const ENDS: Record<Exclude<OutcomeKind, "success" | "skipped">, { name: string; 
   task_failed: { name: "its code failed", advice: "correct the task and run it again" },
   timed_out: { name: "timed out", advice: "raise its executionTimeout, or let it do less" },
   exited_silently: { name: "ended without a result", advice: "let its function return rather than end the process" },
-  out_of_memory: { name: "out of memory", advice: "give it a higher memory limit" },
+  out_of_memory: { name: "out of memory", advice: "give it more memory" },
   evicted: { name: "evicted", advice: "run it again when the cluster is well" },
   preempted: { name: "preempted", advice: "give it a higher priority class, or run it again" },
   drained: { name: "drained", advice: "run it again" },
@@ -81,8 +83,7 @@ function explainFailure(situation: Situation, attempt: AttemptSituation | null):
   const error =
     attempt.error === null || message === "" || reason.includes(message) ? "" : ` (${attempt.error.name}: ${message})`;
   const told = attempt.last_event === null ? "" : clause(attempt.last_event);
-  const event =
-    told === "" || reason.includes(told.slice(told.indexOf(": ") + 2)) ? null : `its pod's last event was ${told}`;
+  const event = told === "" || isEventSaid(reason, told) ? null : `its pod's last event was ${told}`;
   const tried = `on try ${instance.try_number} of ${instance.max_tries}`;
   return {
     cause: outcome,
@@ -91,12 +92,24 @@ function explainFailure(situation: Situation, attempt: AttemptSituation | null):
       sayMemoryPeak(attempt),
       event,
       quoteLog(situation, `${reason} ${message}`),
-      advice,
+      adviseSpecially(attempt, outcome) ?? advice,
     ),
   };
 }
 
-/** What the sentence says already is not said again. */
+/** For ends whose kind says less than they do. */
+function adviseSpecially({ exit_code, outcome_reason: why }: AttemptSituation, outcome: OutcomeKind): string | null {
+  if (outcome === "task_failed" && exit_code === SIGKILL_EXIT) {
+    return "see whether its node ran out of memory, or a probe of its pod or the task itself killed it";
+  }
+  // The kubelet's words, of a limit of the pod's own and of a node under pressure.
+  if (outcome !== "evicted" || why === null) return null;
+  if (/exceed(?:s|ed) (?:its|the) .*limit/.test(why)) return "raise the limit that is named, or let it write less";
+  if (why.includes("low on resource")) return "let its pod request what it uses, so that others have to go first";
+  return null;
+}
+
+/** Lines that the sentence has already are left out. */
 function quoteLog({ log }: Situation, said: string): string | null {
   const lines = log
     .map((line) => clause(line.event, LONGEST_LINE))

@@ -291,6 +291,11 @@ const CASES: [Cause, Change, string][] = [
   ],
   [
     "running",
+    running({ heartbeat_at: null, hostname: null, waiting_reason: "node-7 does not report" }),
+    'Task "load" runs since 2026-03-01T11:55:00Z (5 min 0 s ago), as try 1 of 3; its image has no worker that would report; node-7 does not report.',
+  ],
+  [
+    "running",
     running({ heartbeat_at: null, hostname: null }),
     'Task "load" runs since 2026-03-01T11:55:00Z (5 min 0 s ago), as try 1 of 3; its image has no worker that would report.',
   ],

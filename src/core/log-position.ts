@@ -23,6 +23,7 @@ export interface LogReading {
 
 export function beginReading(from: LogPosition): LogReading {
   let index = 0;
+  let hasNew = false;
   let latest = from.latest;
   // Times of the last second or two: of those, the next answer is counted from.
   let recent: bigint[] = [];
@@ -32,13 +33,15 @@ export function beginReading(from: LogPosition): LogReading {
       // A log that was rotated begins anew: its lines stand where others stood, and are later than all of them.
       const isNew = index >= from.taken || time > from.latest;
       index += 1;
+      hasNew ||= isNew;
       if (time > latest) latest = time;
       recent.push(time);
       if (recent.length % 1_024 === 0) recent = recent.filter((each) => each >= floor() * SECOND);
       return isNew;
     },
     position: () => {
-      if (index === 0) return from;
+      // An answer may end before all that is known has come again.
+      if (!hasNew) return from;
       // A second back, because two streams of one container may be out of order by a little.
       const since = floor();
       return { since: Number(since), taken: recent.filter((each) => each >= since * SECOND).length, latest };

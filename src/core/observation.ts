@@ -20,6 +20,8 @@ export interface Observation {
   memory_limit?: bigint | null;
   /** Why the pod does not run yet, in one sentence. */
   waiting: { kind: WaitingKind; reason: string } | null;
+  /** What threatens a pod that runs and has no worker to say so, in one clause; absent: nothing. */
+  trouble?: string | null;
   /** Set when the pod or process can do nothing more. A success here means only "exited with 0". */
   outcome: Outcome | null;
   /** Of a pod without our worker, which nobody reports from: its container's start and end are the attempt's. from_file: its result was delivered apart. */

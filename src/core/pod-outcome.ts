@@ -77,7 +77,17 @@ export function judgeGonePod(pod: PodSnapshot | null, exits: KnownExits = NO_KNO
 /** The kubelet has seen the main container end, so nothing of the attempt runs any more. */
 export function hasEnded(pod: PodSnapshot): boolean {
   const main = findMain(pod);
-  return main?.state.kind === "terminated" && main.state.reason !== "ContainerStatusUnknown";
+  return main?.state.kind === "terminated" && !isEndUnseen(main.state);
+}
+
+function hasRun(pod: PodSnapshot): boolean {
+  const main = findMain(pod);
+  return hasEnded(pod) || main?.state.kind === "running";
+}
+
+/** An end that was inferred: the kubelet, or containerd after a restart, found the container gone. */
+function isEndUnseen({ reason, exit_code }: TerminatedState): boolean {
+  return reason === "ContainerStatusUnknown" || (reason === "Unknown" && exit_code === 255);
 }
 
 function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: KnownExits): Outcome | null {
@@ -86,7 +96,8 @@ function judgeEnd(pod: PodSnapshot, main: ContainerSnapshot | undefined, exits: 
   if (ended) return judgeTerminated(pod, ended, null, exits, main?.memory_limit ?? null);
   if (pod.phase === "Succeeded") return judgeZero(exits);
   const init = pod.containers.find(
-    (each) => each.init && each.state.kind === "terminated" && each.state.exit_code !== 0,
+    // A sidecar is ended with its pod, and its code says nothing of why.
+    (each) => each.init && !each.sidecar && each.state.kind === "terminated" && each.state.exit_code !== 0,
   );
   if (pod.phase !== "Failed") return null;
   if (init?.state.kind === "terminated")
@@ -108,18 +119,22 @@ function judgeTerminated(
   if (ended.exit_code === 0) return judgeZero(exits);
   const who = init === null ? "The container" : `The init container "${init}"`;
   if (isOutOfMemory(ended)) {
-    const limit = memoryLimit === null ? "" : ` of ${memoryLimit}`;
-    return outcomeOf("out_of_memory", `${who} was killed because it reached its memory limit${limit}`, ended.exit_code);
+    const why =
+      memoryLimit === null
+        ? "its node ran out of memory: it has no memory limit of its own"
+        : `it reached its memory limit of ${memoryLimit}`;
+    return outcomeOf("out_of_memory", `${who} was killed because ${why}`, ended.exit_code);
   }
   if (ended.message?.includes(HEAP_EXHAUSTED)) {
     return outcomeOf("out_of_memory", `${who} used up its JavaScript heap; give the task more memory`, ended.exit_code);
   }
   const interrupted = fromPodReason(pod, ended) ?? fromInterruption(pod, ended);
   if (interrupted) return interrupted;
-  if (ended.reason === "ContainerStatusUnknown") {
+  if (isEndUnseen(ended)) {
+    const loser = ended.reason === "Unknown" ? "The node's container runtime" : "The node";
     return outcomeOf(
       "lost",
-      withDetail("The node lost track of the container, as after a restart", ended.message),
+      withDetail(`${loser} lost track of the container, as after a restart`, ended.message),
       ended.exit_code,
     );
   }
@@ -154,7 +169,10 @@ function fromPodReason(pod: PodSnapshot, ended: TerminatedState | null): Outcome
     case "Preempted":
       return say("preempted", `${nameNode(pod)} gave the pod's place to a more important one`);
     case "DeadlineExceeded":
-      return say("timed_out", "The pod ran past its activeDeadlineSeconds");
+      // Kubernetes counts from when a node took the pod, and pulling its image is none of the task's doing.
+      return hasRun(pod)
+        ? say("timed_out", "The pod ran past its activeDeadlineSeconds")
+        : say("start_timeout", "The pod reached its activeDeadlineSeconds before its container ran");
     case "NodeLost":
       return say("node_lost", `${nameNode(pod)} stopped answering`);
     case "Terminated":
@@ -164,8 +182,9 @@ function fromPodReason(pod: PodSnapshot, ended: TerminatedState | null): Outcome
     case null:
       return null;
     default:
-      // OutOfcpu, OutOfmemory, NodeAffinity, UnexpectedAdmissionError …: refused by the kubelet before it ran.
-      return pod.phase === "Failed" && ended === null
+      // OutOfcpu, OutOfmemory, NodeAffinity, UnexpectedAdmissionError …: refused by the kubelet before it ran, or when it
+      // came back to a pod that had run.
+      return pod.phase === "Failed" && (ended === null || isEndUnseen(ended))
         ? say("evicted", `${nameNode(pod)} refused the pod (${pod.reason})`)
         : null;
   }

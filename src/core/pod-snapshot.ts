@@ -31,10 +31,16 @@ export interface ContainerSnapshot {
   name: string;
   /** Runs before the main container. */
   init: boolean;
+  /** An init container that runs on beside the others, and is started again when it ends. */
+  sidecar: boolean;
   image: string | null;
-  /** As the spec has it, for example "256Mi". */
+  /** As the node applies it, or else as the spec has it, for example "256Mi". */
   memory_limit: string | null;
   state: ContainerState;
+  /** How it ended the last time, of one that was started again. */
+  last_end: TerminatedState | null;
+  /** Running, and past its startup probe; null: not said. */
+  started: boolean | null;
 }
 
 export interface PodSnapshot {
@@ -45,6 +51,8 @@ export interface PodSnapshot {
   node_name: string | null;
   /** When someone asked for the pod's deletion (its deletionTimestamp less the grace period). */
   deletion_requested_at: string | null;
+  /** What others have put there to keep it from being scheduled. */
+  scheduling_gates: string[];
   conditions: PodCondition[];
   containers: ContainerSnapshot[];
 }

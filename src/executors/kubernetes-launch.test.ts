@@ -56,7 +56,10 @@ test.each<[string, unknown, "retry" | "refused" | "repeat", RegExp]>([
     "refused",
     /being deleted/,
   ],
-  ["a namespace that is not there", error({ code: 404 }), "refused", /"etl" does not exist/],
+  ["a namespace that is not there", error({ code: 404, reason: "NotFound" }), "refused", /"etl" does not exist/],
+  ["a proxy's 404", error({ code: 404, reason: "Foreign" }), "retry", /not available/],
+  ["a proxy's 403", error({ code: 403, reason: "Foreign" }), "retry", /not available/],
+  ["a proxy's limit", error({ code: 413, reason: "Foreign" }), "refused", /refuses the pod/],
   ["signing in", failure("unavailable", "the plugin hangs"), "retry", /cannot be reached: the plugin hangs/],
 ])("%s", (_, cause, kind, reason) => {
   const verdict = judgeFailure(cause, "etl");

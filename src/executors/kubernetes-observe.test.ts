@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { answer, startScriptedApiServer } from "../../test/support/scripted-api-server.ts";
 import { AT, container, ended } from "../../test/support/pod-snapshots.ts";
 import type { Observation } from "../core/observation.ts";
+import type { CredentialsSource } from "../kubernetes/credentials.ts";
 import { createKubernetesHttp } from "../kubernetes/http.ts";
 import { ANNOTATIONS } from "../kubernetes/pod-labels.ts";
 import type { PodView } from "../kubernetes/pod-view.ts";
@@ -30,13 +32,14 @@ function podOf(name: string, attempt: string, epoch: string): PodView {
       message: null,
       node_name: null,
       deletion_requested_at: null,
+      scheduling_gates: [],
       conditions: [],
       containers: [],
     },
   };
 }
 
-function observe() {
+function observe(credentials: CredentialsSource = { current: refuseCall, renew: refuseCall }) {
   const batches: { observations: Observation[]; position: object | null }[] = [];
   const observer = createPodObserver({
     ledger: {
@@ -48,7 +51,7 @@ function observe() {
     },
     lease: { name: "watch", holder: "me", token: "1" },
     http: createKubernetesHttp({
-      credentials: { current: refuseCall, renew: refuseCall },
+      credentials,
       clock: systemClock,
       maxConnections: 1,
     }),
@@ -98,6 +101,37 @@ test.each([
     [{ ...expected, container_started_at: AT(10), process_ended: true, gone: false }],
     [{ ...expected, container_started_at: AT(10), process_ended: true, gone: true }],
   ]);
+});
+
+test("a pod that is not there is gone when Kubernetes says so, and not when a proxy has no such page", async () => {
+  const text = JSON.stringify({ kind: "Status", code: 404, reason: "NotFound", message: 'pods "a" not found' });
+  const server = await startScriptedApiServer({
+    lists: [answer(404, "<h1>404 page not found</h1>"), answer(404, text)],
+  });
+  try {
+    const current = async () => ({ server: server.url, tls: {}, headers: {} });
+    const { batches, observer } = observe({ current, renew: current });
+    const gone = async () => observer.applyChanges([{ type: "DELETED", pod: podOf("a", ATTEMPT, "2") }], "8");
+    await expect(gone()).rejects.toMatchObject({ code: 404, reason: "Foreign" });
+    expect(batches).toEqual([]);
+    await gone();
+    expect(batches).toMatchObject([{ observations: [{ gone: true }] }]);
+  } finally {
+    await server.close();
+  }
+});
+
+test.each([
+  ["a container's, whose result it is", "", "task_failed"],
+  ["a worker's, for which it is nothing", undefined, "exited_silently"],
+])("a message that was cut is %s", async (_, skipOn, kind) => {
+  const { batches, observer } = observe();
+  const made = podOf("a", ATTEMPT, "2");
+  if (skipOn !== undefined) made.annotations[ANNOTATIONS.skipOnExitCodes] = skipOn;
+  made.snapshot.containers = [container(ended(0, { message: "x".repeat(4_096) }))];
+  await observer.applyChanges([{ type: "MODIFIED", pod: made }], "7");
+  await observer.applyChanges([{ type: "DELETED", pod: { ...made, resource_version: "8" } }], "8");
+  expect(batches.map(({ observations }) => observations[0]?.outcome?.kind)).toEqual([kind, kind]);
 });
 
 test("an event that comes again, or is older than the list, is passed over", async () => {

@@ -3,11 +3,13 @@
 // nobody expects is removed. Everything may be repeated.
 
 import type { Observation } from "../core/observation.ts";
-import { containerExits, readContainerResult } from "../core/container.ts";
+import { containerExits, judgeMessage, readContainerResult } from "../core/container.ts";
 import { awaitResult } from "../core/container-result.ts";
 import type { ExecutorName } from "../core/executor-name.ts";
+import type { Outcome } from "../core/outcome.ts";
 import { hasEnded, judgeGonePod, judgePod, type KnownExits } from "../core/pod-outcome.ts";
 import type { PodSnapshot } from "../core/pod-snapshot.ts";
+import { explainTrouble } from "../core/pod-waiting.ts";
 import type { KubernetesHttp } from "../kubernetes/http.ts";
 import { isNotFound } from "../kubernetes/kubernetes-error.ts";
 import { ANNOTATIONS, LABELS } from "../kubernetes/pod-labels.ts";
@@ -217,11 +219,17 @@ function observePod(mark: AttemptMark, pod: PodView): Observation {
     namespace: pod.namespace,
     pod_uid: pod.uid,
     ...judged,
-    outcome: mark.resultFile ? awaitResult(pod.snapshot, judged.outcome, false) : judged.outcome,
+    outcome: withResult(mark, pod.snapshot, judged.outcome, false),
+    trouble: mark.containerExits === null ? null : explainTrouble(pod.snapshot),
     container: observeContainer(mark, pod.snapshot),
     process_ended: hasEnded(pod.snapshot),
     gone: false,
   };
+}
+
+function withResult(mark: AttemptMark, pod: PodSnapshot | null, outcome: Outcome | null, gone: boolean) {
+  if (mark.containerExits === null) return outcome;
+  return mark.resultFile ? awaitResult(pod, outcome, gone) : judgeMessage(pod, outcome);
 }
 
 function observeContainer(mark: AttemptMark, pod: PodSnapshot | null): Observation["container"] {
@@ -242,7 +250,7 @@ function observeGone(mark: AttemptMark, namespace: string, uid: string, last: Po
     container_started_at: times?.container_started_at ?? null,
     memory_limit: times?.memory_limit ?? null,
     waiting: null,
-    outcome: mark.resultFile ? awaitResult(last, outcome, true) : outcome,
+    outcome: withResult(mark, last, outcome, true),
     container: observeContainer(mark, last),
     process_ended: last !== null && hasEnded(last),
     gone: true,

@@ -13,18 +13,21 @@ let unfinished: string;
 let http: KubernetesHttp;
 let close: () => void;
 let requests: URL[];
+/** After how many bytes the next answers end, as if that were all: a broken copy between node and server looks so. */
+let cuts: number[];
 
 beforeEach(async () => {
   file = [];
   unfinished = "";
   requests = [];
+  cuts = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://server");
     requests.push(url);
     const since = Date.parse(url.searchParams.get("sinceTime") ?? "1970-01-01T00:00:00Z");
     const lines = file.filter((line) => Date.parse(line.split(" ", 1)[0] ?? "") >= since).map((line) => `${line}\n`);
     const bytes = Buffer.from(lines.join("") + unfinished);
-    response.end(bytes.subarray(0, Number(url.searchParams.get("limitBytes"))));
+    response.end(bytes.subarray(0, Math.min(Number(url.searchParams.get("limitBytes")), cuts.shift() ?? Infinity)));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -66,6 +69,33 @@ test("each piece goes on where the last one ended, over one connection", async (
     "2026-01-01T00:00:01.000Z",
     "2026-01-01T00:00:08.000Z",
   ]);
+});
+
+test("an answer that ends early brings nothing twice, and the rest with the next", async () => {
+  file = [at(1, "a"), at(1, "b"), at(1, "c")];
+  const { position } = await follow(LOG_BEGINNING);
+  file.push(at(1, "d"));
+  cuts = [at(1, "a").length + 5];
+  const cut = await follow(position);
+  expect(cut.events).toEqual([]);
+  expect((await follow(cut.position)).events).toEqual(["d"]);
+});
+
+test("of a container that has ended, answers are asked for until one comes twice", async () => {
+  file = [at(1, "a"), at(1, "bbb"), at(1, "c")];
+  cuts = [at(1, "a").length + 5, at(1, "a").length + at(1, "b").length];
+  const end = await follow(LOG_BEGINNING, true);
+  expect(end.events).toEqual(["a", "bbb", "c"]);
+  expect(requests).toHaveLength(4);
+  expect((await follow(end.position, true)).events).toEqual([]);
+  expect(requests).toHaveLength(6);
+});
+
+test("an answer that ends early after a whole one is not taken for the log's end", async () => {
+  file = [at(1, "a"), at(1, "b")];
+  cuts = [Infinity, 3];
+  expect((await follow(LOG_BEGINNING, true)).events).toEqual(["a", "b"]);
+  expect(requests).toHaveLength(3);
 });
 
 test("a line that is being written waits for its end, which the container's end is too", async () => {

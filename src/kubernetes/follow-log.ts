@@ -5,6 +5,7 @@ import { beginReading, type LogPosition, parseLogTime } from "../core/log-positi
 import type { KubernetesHttp } from "./http.ts";
 import type { PodLogLine } from "./pod-log.ts";
 import { podCall } from "./pods.ts";
+import { readWhole } from "./read-whole.ts";
 
 export interface PodLogPart {
   lines: PodLogLine[];
@@ -34,7 +35,9 @@ const MAX_LINE_CHARACTERS = 16_384;
 export async function followPodLog(options: FollowLogOptions): Promise<PodLogPart> {
   const { from, ended } = options;
   for (let bytes = PIECE_BYTES; ; bytes *= 4) {
-    const text = await readPiece(options, bytes);
+    const read = () => readPiece(options, bytes);
+    // Of one that runs, what was missing comes with the next piece.
+    const text = ended ? await readWhole(read, ({ length }) => length) : await read();
     const cut = Buffer.byteLength(text) >= bytes;
     const part = readLines(text, from, ended && !cut);
     // All of it was known: a larger piece has something new in it.

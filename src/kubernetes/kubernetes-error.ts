@@ -56,6 +56,7 @@ export function isKubernetesError(error: unknown): error is KubernetesError {
   return error instanceof Error && error.name === "KubernetesError" && "uncertain" in error;
 }
 
+/** The object is not there. A proxy that knows no such page says nothing of it. */
 export function isNotFound(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 404 && error.reason !== FOREIGN;
 }
@@ -80,7 +81,7 @@ export function isGone(error: unknown): boolean {
 }
 
 export function isForbidden(error: unknown): boolean {
-  return isKubernetesError(error) && error.code === 403 && !isQuota(error);
+  return isKubernetesError(error) && error.code === 403 && error.reason !== FOREIGN && !isQuota(error);
 }
 
 /** Only the text tells: see the head of this file. */
@@ -112,15 +113,12 @@ export function isThrottled(error: unknown): boolean {
   return isKubernetesError(error) && error.code === 429;
 }
 
-/** Likely to go away by itself: no answer, credentials in rotation, throttled, or a fault on the server's side or before it. */
+/**
+ * Likely to go away by itself: no answer, credentials in rotation, throttled, a fault on the server's side, or a proxy's
+ * word, but for that on the size.
+ */
 export function isTransient(error: unknown): boolean {
   if (!isKubernetesError(error)) return false;
-  return (
-    error.code === 0 ||
-    error.reason === FOREIGN ||
-    error.code === 401 ||
-    error.code === 408 ||
-    error.code === 429 ||
-    error.code >= 500
-  );
+  if (error.reason === FOREIGN && error.code !== 413) return true;
+  return error.code === 0 || error.code === 401 || error.code === 408 || error.code === 429 || error.code >= 500;
 }

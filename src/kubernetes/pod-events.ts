@@ -4,7 +4,7 @@ import type { KubernetesHttp } from "./http.ts";
 import { arrayAt, objectAt, textAt } from "./read-json.ts";
 
 export interface PodEvents {
-  /** The newest, in one sentence; null: there are none, or they have expired. */
+  /** The newest that says something new, in one sentence; null: there are none, or they have expired. */
   last: { at: string; text: string } | null;
   /** When the node had the image of the container. */
   image_pulled_at: string | null;
@@ -36,8 +36,11 @@ export async function readPodEvents(
     const at = timeOf(event);
     return at === null ? [] : [{ event, at }];
   });
-  events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
-  const newest = events.at(-1);
+  // The list is in the order of names, which end with the instant of the first writing: it decides within a second, because
+  // only some writers' times are finer than that.
+  const secondOf = (at: string) => Math.floor(Date.parse(at) / 1_000);
+  events.sort((a, b) => secondOf(a.at) - secondOf(b.at));
+  const newest = events.findLast(({ event }) => !isRepetition(event)) ?? events.at(-1);
   const pulled = events.find(
     ({ event }) =>
       textAt(event, "reason") === "Pulled" &&
@@ -47,6 +50,11 @@ export async function readPodEvents(
     last: newest === undefined ? null : { at: newest.at, text: describe(newest.event) },
     image_pulled_at: pulled?.at ?? null,
   };
+}
+
+/** It says that things are as an event before it said: up to Kubernetes 1.31, a failed pull's cause is in that one alone. */
+function isRepetition(event: unknown): boolean {
+  return /^(?:Error: \w+|Back-off pulling image "[^"]*")$/.test(textAt(event, "message") ?? "");
 }
 
 /** Which of the times an event has depends on who wrote it. */

@@ -11,15 +11,14 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-async function read(step: Step): Promise<{ log: PodLog; url: URL }> {
+/** @param steps the last of them again and again */
+async function read(...steps: [Step, ...Step[]]): Promise<{ log: PodLog; url: URL }> {
   let asked = new URL("http://nobody");
   const server = await startScriptedApiServer({
-    lists: [
-      (response, url) => {
-        asked = url;
-        step(response, url);
-      },
-    ],
+    lists: Array.from({ length: 8 }, (_, index): Step => (response, url) => {
+      asked = url;
+      (steps[index] ?? steps.at(-1) ?? steps[0])(response, url);
+    }),
   });
   cleanups.push(server.close);
   const credentials = { server: server.url, headers: {}, tls: {} };
@@ -62,6 +61,17 @@ test.each<[string, string[], number, string]>([
   expect(log).toMatchObject({ shortened: true });
   expect(log.lines).toHaveLength(kept);
   expect(log.lines[0]?.event).toBe(first);
+});
+
+test("a body that ends early is asked for again, until one comes twice", async () => {
+  const whole = `${AT} one\n${AT} two\n`;
+  const { log } = await read(
+    answer(200, `${AT} one\n${AT} t`),
+    answer(200, whole),
+    answer(200, ""),
+    answer(200, whole),
+  );
+  expect(log.lines.map(({ event }) => event)).toEqual(["one", "two"]);
 });
 
 test("an empty log has no lines", async () => {

@@ -6,6 +6,7 @@ import type { Clock } from "../lifecycle/clock.ts";
 import { startDeadline } from "./deadline.ts";
 import type { KubernetesHttp } from "./http.ts";
 import { podCall } from "./pods.ts";
+import { readWhole } from "./read-whole.ts";
 import { createLineSplitter } from "./split-lines.ts";
 import { errorOfTransport } from "./transport-error.ts";
 
@@ -38,6 +39,14 @@ const MAX_CHARACTERS = 1_048_576;
 
 /** Throws a KubernetesError. */
 export async function readPodLog(options: ReadPodLogOptions): Promise<PodLog> {
+  const { log } = await readWhole(
+    () => readOnce(options),
+    ({ bytes }) => bytes,
+  );
+  return log;
+}
+
+async function readOnce(options: ReadPodLogOptions): Promise<{ log: PodLog; bytes: number }> {
   const { http, namespace, pod, container } = options;
   const deadline = startDeadline(options.clock, DEADLINE_MS, options.signal);
   const call = podCall("get", namespace, deadline.signal, pod);
@@ -55,10 +64,14 @@ export async function readPodLog(options: ReadPodLogOptions): Promise<PodLog> {
     try {
       const tail = createTail(options.clock.now);
       const splitter = createLineSplitter();
-      for await (const chunk of stream.body) splitter.push(chunk as Buffer).forEach(tail.add);
+      let bytes = 0;
+      for await (const chunk of stream.body) {
+        bytes += (chunk as Buffer).length;
+        splitter.push(chunk as Buffer).forEach(tail.add);
+      }
       // The last line may have no newline.
       if (splitter.pending() > 0) splitter.push(Buffer.from("\n")).forEach(tail.add);
-      return tail.end();
+      return { log: tail.end(), bytes };
     } finally {
       deadline.signal.removeEventListener("abort", cut);
       await stream.close();

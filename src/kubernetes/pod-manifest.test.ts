@@ -155,6 +155,21 @@ test("a task may bring its own image", () => {
   });
 });
 
+test("what a container says of its capabilities leaves the rest dropped, wherever it stands", () => {
+  const securityContext = { capabilities: { add: ["NET_BIND_SERVICE"] } };
+  const named = (name: string) => ({ name, image: "x", securityContext });
+  const pod = buildPod(
+    input({ pod: { spec: { initContainers: [named("fetch")], containers: [named("base"), named("proxy")] } } }),
+  );
+  const { containers, initContainers } = pod["spec"] as { [list: string]: JsonObject[] };
+  for (const container of [...(initContainers ?? []), ...(containers ?? [])]) {
+    expect(container["securityContext"]).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+    });
+  }
+});
+
 const main = (fields: JsonObject): JsonObject => ({ spec: { containers: [{ name: "base", ...fields }] } });
 
 test.each<[string, JsonObject, string]>([

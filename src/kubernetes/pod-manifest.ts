@@ -185,10 +185,9 @@ function restrictContainers(pod: JsonObject): JsonObject {
   for (const list of ["containers", "initContainers"] as const) {
     const containers = spec[list];
     if (!Array.isArray(containers)) continue;
-    restricted[list] = containers.map((container) => ({
-      ...asObject(container),
-      securityContext: { ...RESTRICTED_CONTAINER, ...asObject(asObject(container)["securityContext"]) },
-    }));
+    restricted[list] = containers.map((container) =>
+      mergePods({ securityContext: RESTRICTED_CONTAINER }, asObject(container)),
+    );
   }
   return { ...pod, spec: { ...spec, ...restricted } };
 }

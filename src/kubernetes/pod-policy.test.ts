@@ -65,6 +65,14 @@ test.each<[string, PodPolicy, RegExp]>([
   ],
   ["a rejected promise", () => Promise.reject(new Error("not today")), /not today/],
   ["something else than a pod", () => 5, /must return the pod/],
+  [
+    "a pod that refers to itself",
+    (pod) => {
+      at(pod).spec.nodeSelector = at(pod).spec;
+    },
+    /policy returned what is no JSON: .*circular/,
+  ],
+  ["a number that JSON does not have", (pod) => ({ ...pod, spec: 5n }), /policy returned what is no JSON: .*BigInt/],
   ["another name", (pod) => ({ ...pod, metadata: { ...at(pod).metadata, name: "x" } }), /metadata\.name/],
   ["another namespace", (pod) => void (at(pod).metadata.namespace = "kube-system"), /metadata\.namespace/],
   ["a label less", (pod) => void delete at(pod).metadata.labels["windlass.dev/installation"], /identifies the pod/],

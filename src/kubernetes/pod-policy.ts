@@ -61,7 +61,13 @@ async function runPolicy(policy: PodPolicy, pod: JsonObject, task: PolicyTask): 
 
 /** As it would be sent, so that what is checked is what is sent. */
 function toJson(returned: unknown, given: JsonObject): JsonObject {
-  const pod = JSON.parse(JSON.stringify(returned ?? given) ?? "null") as Json;
+  let pod: Json;
+  try {
+    pod = JSON.parse(JSON.stringify(returned ?? given) ?? "null") as Json;
+  } catch (error) {
+    const message = `The pod policy returned what is no JSON: ${messageOf(error)}`;
+    throw failure("invalid_configuration", message, { cause: error });
+  }
   if (isJsonObject(pod)) return pod;
   throw failure("invalid_configuration", "The pod policy must return the pod, or nothing");
 }

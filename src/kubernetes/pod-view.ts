@@ -57,6 +57,7 @@ function readSnapshot(pod: unknown, metadata: unknown): PodSnapshot {
     message: textAt(status, "message"),
     node_name: textAt(objectAt(pod, "spec"), "nodeName"),
     deletion_requested_at: deletionRequestedAt(metadata),
+    scheduling_gates: arrayAt(objectAt(pod, "spec"), "schedulingGates").flatMap((gate) => textAt(gate, "name") ?? []),
     conditions: arrayAt(status, "conditions").map(readCondition),
     containers: [
       ...arrayAt(status, "initContainerStatuses").map((each) => readContainer(each, true, specs)),
@@ -90,13 +91,23 @@ function readContainerSpecs(spec: unknown): Map<string, unknown> {
 
 function readContainer(container: unknown, init: boolean, specs: Map<string, unknown>): ContainerSnapshot {
   const name = textAt(container, "name") ?? "";
+  const spec = specs.get(name);
+  const last = readState(objectAt(container, "lastState"));
   return {
     name,
     init,
-    image: textAt(specs.get(name), "image") ?? textAt(container, "image"),
-    memory_limit: textAt(objectAt(objectAt(specs.get(name), "resources"), "limits"), "memory"),
+    sidecar: init && textAt(spec, "restartPolicy") === "Always",
+    image: textAt(spec, "image") ?? textAt(container, "image"),
+    // A limit that was changed in place is asked for before the node applies it.
+    memory_limit: readMemoryLimit(container) ?? readMemoryLimit(spec),
     state: readState(objectAt(container, "state")),
+    last_end: last.kind === "terminated" ? last : null,
+    started: isObject(container) && typeof container["started"] === "boolean" ? container["started"] : null,
   };
+}
+
+function readMemoryLimit(container: unknown): string | null {
+  return textAt(objectAt(objectAt(container, "resources"), "limits"), "memory");
 }
 
 function readState(state: unknown): ContainerState {

@@ -4,6 +4,7 @@ import {
   isForbidden,
   isGone,
   isInvalid,
+  isNotFound,
   isQuota,
   isServiceAccountMissing,
   isTransient,
@@ -67,6 +68,15 @@ test("an answer of a proxy is kept short, and a failed change is uncertain", () 
   expect(error).toMatchObject({ code: 502, uncertain: true });
   expect(answered(502, "", false).uncertain).toBe(false);
   expect(isTransient(error)).toBe(true);
+});
+
+test("an answer that is not Kubernetes' own is none about its objects or permissions", () => {
+  for (const body of ["404 page not found", "<html>", '{"error":"no route"}']) {
+    const missing = answered(404, body);
+    expect([missing.reason, isNotFound(missing), isTransient(missing)]).toEqual(["Foreign", false, true]);
+    expect(isForbidden(answered(403, body))).toBe(false);
+  }
+  expect(isNotFound(answered(404, statusOf(404, "NotFound", 'pods "a" not found')))).toBe(true);
 });
 
 test("the meanings of 403, 409 and 410 are told apart", () => {

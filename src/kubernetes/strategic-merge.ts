@@ -2,8 +2,11 @@
 //   maps merge key by key; any value of the patch wins, false, 0 and "" included; null removes the key;
 //   lists of objects that Kubernetes identifies by a key merge by that key, and keep the base's order, new ones last;
 //   every other list (command, args, tolerations, envFrom, affinity terms …) is replaced as a whole;
-//   an environment variable is replaced as a whole (value and valueFrom exclude each other), and so is a volume whose
-//   kind of source changes; `{"name": "x", "$patch": "delete"}` removes an element, `"$patch": "replace"` replaces it.
+//   an environment variable is replaced as a whole (value and valueFrom exclude each other), and so is a volume or resource
+//   claim whose kind of source changes; `{"name": "x", "$patch": "delete"}` removes an element, `"$patch": "replace"`
+//   replaces it.
+// It differs in one thing: elements that a layer has under one key, as ports of two protocols, stay as many as there are.
+// sdk/pod-override.ts merges layers of one file so that it comes to the same.
 
 import { failure } from "../core/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
@@ -29,6 +32,12 @@ const CONTAINER_MERGE_KEYS: Record<string, string> = {
   "resources.claims": "name",
 };
 const CONTAINER_PATH = /^spec\.(?:containers|initContainers|ephemeralContainers)\.(.+)$/;
+/** Lists that may have several elements of one key, and the field that tells these apart. */
+const SEVERAL: Record<string, { field: string; absent: string | null }> = {
+  "spec.hostAliases": { field: "ip", absent: null },
+  "spec.topologySpreadConstraints": { field: "whenUnsatisfiable", absent: null },
+};
+const SEVERAL_PORTS = { field: "protocol", absent: "TCP" };
 const REPLACED_WHOLE = /^spec\.(?:containers|initContainers|ephemeralContainers)\.env$/;
 
 export function mergePods(base: JsonObject, patch: JsonObject): JsonObject {
@@ -37,7 +46,8 @@ export function mergePods(base: JsonObject, patch: JsonObject): JsonObject {
 
 function mergeObjects(base: JsonObject, patch: JsonObject, path: string): JsonObject {
   const { $patch: directive, ...fields } = patch;
-  if (directive === "replace") return withoutNulls(fields);
+  // What replaces may hold directives, too.
+  if (directive === "replace") return mergeObjects({}, fields, path);
   const merged: JsonObject = { ...base };
   for (const [key, value] of Object.entries(fields)) {
     if (value === null) delete merged[key];
@@ -57,7 +67,9 @@ function mergeValues(base: Json | undefined, patch: Json, path: string): Json {
 }
 
 function mergeLists(base: Json[], patch: Json[], key: string, path: string): Json[] {
-  const merged: Json[] = [...base];
+  let merged: Json[] = [...base];
+  /** By this layer. */
+  const placed = new Set<Json>();
   for (const [index, element] of patch.entries()) {
     const id = isJsonObject(element) ? element[key] : undefined;
     if (!isJsonObject(element) || id === undefined || id === null) {
@@ -66,25 +78,34 @@ function mergeLists(base: Json[], patch: Json[], key: string, path: string): Jso
         errors: [{ path: where, message: `needs a "${key}"` }],
       });
     }
-    const at = merged.findIndex((each) => isJsonObject(each) && each[key] === id);
     const { $patch: directive, ...fields } = element;
-    const old = merged[at];
     if (directive === "delete") {
-      if (at !== -1) merged.splice(at, 1);
-    } else if (!isJsonObject(old)) {
-      merged.push(mergeObjects({}, fields, path));
-    } else if (directive === "replace" || REPLACED_WHOLE.test(path) || changesSource(path, old, fields)) {
-      merged[at] = withoutNulls(fields);
-    } else {
-      merged[at] = mergeObjects(old, fields, path);
+      merged = merged.filter((each) => !isJsonObject(each) || each[key] !== id);
+      continue;
     }
+    const old = findElement(merged, element, key, path, placed);
+    const isWhole =
+      old === null || directive === "replace" || REPLACED_WHOLE.test(path) || changesSource(path, old, fields);
+    const made = mergeObjects(isWhole ? {} : old, fields, path);
+    placed.add(made);
+    merged = old === null ? [...merged, made] : merged.map((each) => (each === old ? made : each));
   }
   return merged;
 }
 
+/** Null: there is none yet. */
+function findElement(list: Json[], element: JsonObject, key: string, path: string, placed: Set<Json>) {
+  const same = list.filter(isJsonObject).filter((each) => each[key] === element[key]);
+  const several = path.endsWith(".ports") ? SEVERAL_PORTS : SEVERAL[path];
+  if (several === undefined) return same[0] ?? null;
+  const kindOf = (each: JsonObject) => each[several.field] ?? several.absent;
+  const free = same.filter((each) => !placed.has(each));
+  return free.find((each) => kindOf(each) === kindOf(element)) ?? free[0] ?? null;
+}
+
 /** A volume has one source: emptyDir, secret … */
 function changesSource(path: string, old: JsonObject, patch: JsonObject): boolean {
-  if (path !== "spec.volumes") return false;
+  if (path !== "spec.volumes" && path !== "spec.resourceClaims") return false;
   return Object.keys(patch).some((key) => key !== "name" && patch[key] !== null && !(key in old));
 }
 
@@ -92,8 +113,4 @@ function mergeKey(path: string): string | null {
   const inContainer = CONTAINER_PATH.exec(path)?.[1];
   if (inContainer !== undefined) return CONTAINER_MERGE_KEYS[inContainer] ?? null;
   return MERGE_KEYS[path] ?? null;
-}
-
-function withoutNulls(fields: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

@@ -63,7 +63,7 @@ async function clean(context: SchedulerContext, remains: Remains, keep: boolean)
   const { executor, clock } = context;
   if (!(await keepLog(context, remains))) return { kind: "later", ms: LOG_RETRY_MS };
   // Events outlive a pod by an hour at most, and are about it: the reason of such an end may be among them.
-  if (chargeOf(remains.outcome) === "infrastructure") await keepEvents(context, remains);
+  if (chargeOf(remains.outcome) === "infrastructure" || wasKilled(remains)) await keepEvents(context, remains);
   if (keep && executor.keep) {
     const kept = await executor.keep(remains);
     if (kept !== "running") return { kind: "gone" };
@@ -72,6 +72,11 @@ async function clean(context: SchedulerContext, remains: Remains, keep: boolean)
     }
   }
   return { kind: await executor.remove(remains) };
+}
+
+/** By a signal, which may be that of a failed probe. */
+function wasKilled({ exit_code: code }: Remains): boolean {
+  return code !== null && code > 128 && code < 192;
 }
 
 /** The attempt whose pod is to be kept, with its end or null; nothing for the others. */

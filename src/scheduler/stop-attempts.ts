@@ -40,6 +40,7 @@ async function keepContainerLog(context: SchedulerContext, stop: Stop): Promise<
     finished_at: stop.stop_requested_at,
     outcome: "cancelled",
     outcome_reason: stop.stop_reason,
+    exit_code: null,
     has_log: false,
   });
 }

@@ -114,6 +114,7 @@ const make = (options: object) => () => kubernetesPod("p", { image: "x", ...opti
 
 test.each<[string, () => unknown, RegExp]>([
   ["no image", make({ image: undefined }), /task "p": image is undefined\. Name an image/],
+  ["an image's name that can be none", make({ image: "Python:3" }), /task "p": image is "Python:3"\. Name an image/],
   ["a command as text", make({ cmds: "python" }), /task "p": cmds is "python"\. Use a list/],
   ["a number as an argument", make({ arguments: ["-n", 1] }), /task "p": arguments\[1\] is 1/],
   ["an object as a variable", make({ env: { A: { b: "1" } } }), /task "p": env\.A is an object.*JSON\.stringify/],

@@ -6,6 +6,7 @@ import type { OutletOptions } from "./asset-runtime.ts";
 import { authorError, atAuthorsLine, describeValue } from "./author-error.ts";
 import { createTask, readBlueprint, type Task } from "./create-task.ts";
 import { checkIdentifier } from "./identifier.ts";
+import { checkImage } from "./image.ts";
 import type { Output } from "./output.ts";
 import { SECRET_OPTIONS } from "./task-secrets.ts";
 import { refuseUnknownOptions, TASK_OPTIONS, type TaskOptions } from "./task-settings.ts";
@@ -84,9 +85,6 @@ function compileContainer(
   where: string,
 ): ContainerDefinition {
   const { image, cmds, arguments: args, env = {}, getLogs = true, skipOnExitCodes = [], result, cluster } = given;
-  if (typeof image !== "string" || image === "") {
-    throw authorError(`${where}: image is ${describeValue(image)}. Name an image, e.g. "python:3.12-slim".`);
-  }
   if (typeof getLogs !== "boolean") {
     throw authorError(`${where}: getLogs is ${describeValue(getLogs)}. Use true or false.`);
   }
@@ -105,7 +103,7 @@ function compileContainer(
     );
   }
   return {
-    image,
+    image: checkImage(image, `${where}: image`),
     cmds: cmds === undefined ? null : checkTexts(cmds, `${where}: cmds`),
     arguments: args === undefined ? null : checkTexts(args, `${where}: arguments`),
     env: checkEnv(env, `${where}: env`),

@@ -121,6 +121,12 @@ test.each<[string, unknown, string]>([
     "task.pod.metadata.name is unknown. The fields are labels, annotations, namespace.",
   ],
   ["a function", { spec: { nodeName: () => "x" } }, "task.pod.spec.nodeName is a function, which JSON cannot carry."],
+  ["an image's name that can be none", { image: "alpine:" }, 'task.pod.image is "alpine:". Name an image'],
+  [
+    "that of another container",
+    { spec: { initContainers: [{ name: "a", image: "https://x/y" }] } },
+    'task.pod.spec.initContainers[0].image is "https://x/y". Name an image',
+  ],
   ["text", "alpine", 'task.pod is "alpine", but must be an object.'],
 ])("%s is an error with its path", (_name, pod, message) => {
   expect(() => compilePod(pod, "task.pod")).toThrow(message);

@@ -4,6 +4,7 @@
 import type { Json, JsonObject } from "../core/json.ts";
 import { authorError, describeValue } from "./author-error.ts";
 import { compileJson } from "./compile-input.ts";
+import { checkImage } from "./image.ts";
 import type { ResourceRequirements } from "./pod-container-types.ts";
 import type { PodSpec } from "./pod-types.ts";
 
@@ -33,7 +34,7 @@ export function compilePod(override: unknown, path: string): JsonObject {
   const pod = requireObject(compileJson(override, path), path);
   refuseUnknown(pod, FIELDS, path);
   const main: JsonObject = { name: MAIN_CONTAINER };
-  if (pod.image !== undefined) main.image = requireText(pod.image, `${path}.image`);
+  if (pod.image !== undefined) main.image = checkImage(pod.image, `${path}.image`);
   if (pod.env !== undefined) {
     const env = requireTexts(pod.env, `${path}.env`);
     main.env = Object.entries(env).map(([name, value]) => ({ name, value }));
@@ -53,35 +54,67 @@ const MERGE_KEYS = new Map([
   ["ephemeralContainers", "name"],
   ["volumes", "name"],
   ["imagePullSecrets", "name"],
+  ["hostAliases", "ip"],
+  ["topologySpreadConstraints", "topologyKey"],
+  ["schedulingGates", "name"],
+  ["resourceClaims", "name"],
+  ["claims", "name"],
   ["env", "name"],
   ["ports", "containerPort"],
   ["volumeMounts", "mountPath"],
   ["volumeDevices", "devicePath"],
 ]);
 
+/** … and, where several may have one key, what tells these apart. */
+const SEVERAL = new Map([
+  ["ports", "protocol"],
+  ["hostAliases", "ip"],
+  ["topologySpreadConstraints", "whenUnsatisfiable"],
+]);
+/** Each item has one source, so two of a name cannot be mixed. */
+const SOURCES = new Set(["volumes", "resourceClaims"]);
+
 /**
- * A task's pod over its DAG's default: objects field by field, containers by name, items of other known lists replaced by
- * the one with the same key, everything else replaced. Nulls stay: they remove what the installation's template has.
+ * A task's pod over its DAG's default, so that the result over the installation's template is what the one after the other
+ * would be: kubernetes/strategic-merge.ts. Nulls and directives stay, because they are for the template, too.
  */
 export function mergePods(below: JsonObject, above: JsonObject): JsonObject {
+  if (above.$patch === "replace") return above;
   const merged: JsonObject = { ...below };
   for (const [name, value] of Object.entries(above)) merged[name] = mergeField(name, below[name], value);
   return merged;
 }
 
 function mergeField(name: string, below: Json | undefined, above: Json): Json {
-  if (isObject(below) && isObject(above)) return mergePods(below, above);
+  if (isObject(above)) {
+    if (isObject(below)) return mergePods(below, above);
+    return below === null ? { $patch: "replace", ...above } : above;
+  }
   const key = MERGE_KEYS.get(name);
   if (key === undefined || !Array.isArray(below) || !Array.isArray(above)) return above;
-  const merged = [...below];
+  let merged = below;
+  const placed = new Set<Json>();
   for (const item of above) {
-    const at = isObject(item) ? merged.findIndex((other) => isObject(other) && other[key] === item[key]) : -1;
-    const old = merged[at];
-    if (at === -1) merged.push(item);
-    // A variable or volume has one source, so two of a name cannot be mixed.
-    else merged[at] = name.endsWith("ontainers") && isObject(old) && isObject(item) ? mergePods(old, item) : item;
+    const old = isObject(item) ? findItem(merged, item, name, key, placed) : null;
+    const made = isObject(item) && old !== null ? mergeItem(name, old, item) : item;
+    placed.add(made);
+    merged = old === null ? [...merged, made] : merged.map((each) => (each === old ? made : each));
   }
   return merged;
+}
+
+function findItem(list: Json[], item: JsonObject, name: string, key: string, placed: Set<Json>): JsonObject | null {
+  const same = list.filter(isObject).filter((each) => each[key] === item[key]);
+  const kind = SEVERAL.get(name);
+  if (kind === undefined || item.$patch === "delete") return same[0] ?? null;
+  const free = same.filter((each) => !placed.has(each));
+  return free.find((each) => (each[kind] ?? "TCP") === (item[kind] ?? "TCP")) ?? free[0] ?? null;
+}
+
+function mergeItem(name: string, old: JsonObject, item: JsonObject): JsonObject {
+  if (item.$patch !== undefined || name === "env") return item;
+  const isOther = SOURCES.has(name) && Object.keys(item).some((field) => isGiven(item[field]) && !(field in old));
+  return isOther || old.$patch === "delete" ? { ...item, $patch: "replace" } : mergePods(old, item);
 }
 
 function checkMetadata(metadata: Json, path: string): JsonObject {
@@ -108,6 +141,7 @@ function checkSpec(spec: Json, path: string): JsonObject {
 function checkContainer(value: Json, path: string): void {
   const container = requireObject(value, path);
   requireText(container.name ?? null, `${path}.name`);
+  if (isGiven(container.image)) checkImage(container.image, `${path}.image`);
   if (isGiven(container.resources)) checkResources(container.resources, `${path}.resources`);
   if (!isGiven(container.env)) return;
   requireArray(container.env, `${path}.env`).forEach((item, index) => {

@@ -42,6 +42,7 @@ export interface Remains extends AttemptHandle {
   finished_at: Date;
   outcome: OutcomeKind;
   outcome_reason: string;
+  exit_code: number | null;
   has_log: boolean;
 }
 
@@ -61,8 +62,8 @@ export async function claimRemains(
           where executor = $1 and state = 'finished' and cleaned_at is null and (claimed_until is null or claimed_until <= $3)
           order by finished_at limit $5 for update skip locked)
         returning *)
-      select c.id as attempt_id, c.epoch, c.namespace, c.pod_name, c.pod_uid, c.finished_at, c.outcome, c.outcome_reason, t.task_id, r.version_id,
-        coalesce(log.done, false) as has_log
+      select c.id as attempt_id, c.epoch, c.namespace, c.pod_name, c.pod_uid, c.finished_at, c.outcome, c.outcome_reason, c.exit_code,
+        t.task_id, r.version_id, coalesce(log.done, false) as has_log
       from claimed c join task_instance t on t.id = c.task_instance_id join dag_run r on r.id = t.run_id
         left join container_log log on log.attempt_id = c.id`,
     values: [claim.executor, claim.holder, now, new Date(now.getTime() + claim.leaseMs), claim.limit],

@@ -113,15 +113,15 @@ async function updateTimelines(
         image_pulled_at = coalesce(a.image_pulled_at, o.image_pulled_at),
         memory_limit = coalesce(o.memory_limit, a.memory_limit),
         waiting_kind = case when a.state in ('running', 'finished') then null else o.waiting_kind end,
-        waiting_reason = case when a.state in ('running', 'finished') then null else o.waiting_reason end,
+        waiting_reason = case a.state when 'finished' then null when 'running' then o.trouble else o.waiting_reason end,
         waiting_since = case when a.state in ('running', 'finished') or o.waiting_kind is null then null
           when a.waiting_kind = o.waiting_kind then a.waiting_since else $9::timestamptz end,
         pod_gone_at = case when o.gone then coalesce(a.pod_gone_at, $9::timestamptz) else a.pod_gone_at end,
         cleaned_at = case when o.gone and a.state = 'finished' then coalesce(a.cleaned_at, $9::timestamptz) else a.cleaned_at end
       from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::text[], $8::bool[],
-        $10::timestamptz[], $11::bigint[])
+        $10::timestamptz[], $11::bigint[], $13::text[])
         as o (id, epoch, pod_uid, pod_scheduled_at, container_started_at, waiting_kind, waiting_reason, gone, image_pulled_at,
-          memory_limit)
+          memory_limit, trouble)
       where a.id = o.id and a.epoch = o.epoch and a.executor = $12
         and (a.pod_uid = o.pod_uid or (a.pod_uid is null and a.cleaned_at is null))
       returning a.id as attempt_id, o.pod_uid`,
@@ -138,6 +138,7 @@ async function updateTimelines(
       observations.map((observation) => observation.image_pulled_at ?? null),
       observations.map((observation) => observation.memory_limit ?? null),
       executor,
+      observations.map(({ trouble }) => (trouble ? cleanText(trouble) : null)),
     ],
   });
   return new Set(rows.map(podKey));

@@ -56,6 +56,20 @@ test.each([
   expect(answer.message).toMatch(message);
 });
 
+test("a file of a size that nobody should read is not read", async () => {
+  const answer = await deliver(" ".repeat(17 * 1_048_576));
+  expect(answer).toMatchObject({ code: RESULT_EXIT.unusable, bodies: [] });
+  expect(answer.message).toMatch(/result\.json holds 17825792 bytes, at most 262144 of JSON are kept/);
+});
+
+test("a folder in its place cannot be used", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "result-"));
+  const messageFile = join(folder, "message");
+  const delivery = { address: "http://nobody", attemptId: "a", token: "t", file: folder, messageFile };
+  expect(await deliverResult(delivery, systemClock)).toBe(RESULT_EXIT.unusable);
+  expect(await readFile(messageFile, "utf8")).toMatch(/is no file$/);
+});
+
 test("what the API refuses is undelivered, with its reason", async () => {
   const answer = await deliver("1", [409]);
   expect(answer).toMatchObject({ code: RESULT_EXIT.undelivered });

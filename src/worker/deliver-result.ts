@@ -1,7 +1,7 @@
 // The helper beside a container of the author's: waits until that container has ended, then delivers the file that it left as
 // the task's result. The kubelet says so with SIGTERM, which native sidecars get once the containers proper have ended.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { messageOf } from "../core/errors.ts";
 import { MAX_RESULT_BYTES, RESULT_EXIT } from "../contract/worker-process.ts";
 import type { Clock } from "../lifecycle/clock.ts";
@@ -18,6 +18,9 @@ export interface ResultDelivery {
 
 // Below a pod's usual grace period of 30 s.
 const DEADLINE_MS = 25_000;
+
+// JSON may be indented, but this would be more than the helper has memory for.
+const LARGEST_FILE = 16 * 1_048_576;
 
 /** Resolves when the container has ended, and keeps the process alive until then. */
 export function waitForEnd(): Promise<void> {
@@ -54,6 +57,12 @@ type ReadResult = { kind: "none" } | { kind: "bad"; reason: string } | { kind: "
 function readResult(file: string): ReadResult {
   let text: string;
   try {
+    const stats = statSync(file);
+    const { size } = stats;
+    if (!stats.isFile()) return { kind: "bad", reason: `${file} is no file` };
+    if (size > LARGEST_FILE) {
+      return { kind: "bad", reason: `${file} holds ${size} bytes, at most ${MAX_RESULT_BYTES} of JSON are kept` };
+    }
     text = readFileSync(file, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return { kind: "none" };

@@ -42,15 +42,23 @@ const hungry = task("hungry", { pod: { resources: { limits: { memory: "96Mi" } }
   }
 });
 const unknown = task("unknown", { pod: { image: "localhost/there-is-no:such-image" } }, wait);
+const proxied = task("proxied", { pod: { spec: { initContainers: [{
+  name: "proxy", restartPolicy: "Always", image: "IMAGE",
+  command: ["node", "-e", "console.error('no certificate'); process.exit(3)"], terminationMessagePolicy: "FallbackToLogsOnError",
+}] } } }, wait);
+const mounted = task("mounted", { pod: { spec: {
+  volumes: [{ name: "keys", secret: { secretName: "there-is-none" } }],
+  containers: [{ name: "base", volumeMounts: [{ name: "keys", mountPath: "/keys" }] }],
+} } }, wait);
 `;
-const NAMES = ["huge", "moved", "stranded", "hungry", "unknown"];
+const NAMES = ["huge", "moved", "stranded", "hungry", "unknown", "proxied", "mounted"];
 
 let windlass: Windlass;
 beforeAll(async () => {
   windlass = await startWindlass({ env: { WINDLASS_IMAGE_TIMEOUT: "5", WINDLASS_INFRASTRUCTURE_RETRIES: "0" } });
   // A file for each, so that each run holds one task.
   for (const name of NAMES) {
-    const source = `${TASKS}\nexport default dag("explain_${name}", {}, () => void ${name}());\n`;
+    const source = `${TASKS.replaceAll("IMAGE", windlass.image)}\nexport default dag("explain_${name}", {}, () => void ${name}());\n`;
     await writeFile(join(windlass.dagsFolder, `${name}.ts`), source);
   }
   await windlass.startScheduler();
@@ -108,6 +116,18 @@ describe("one sentence says", () => {
     const { sentence, cause } = await (await run("unknown")).explain(isOver);
     expect(cause).toBe("image_error");
     expect(sentence).toContain("localhost/there-is-no:such-image");
+  });
+
+  it("that a sidecar keeps ending, how, and what it said", async () => {
+    const { explain } = await run("proxied");
+    const { sentence } = await explain(({ cause }) => cause === "configuration");
+    expect(sentence).toMatch(/sidecar "proxy" keeps ending before .*last with exit code 3: no certificate/);
+  });
+
+  it("that a volume is missing something", async () => {
+    const { explain } = await run("mounted");
+    const { sentence } = await explain(({ sentence: said }) => said.includes("FailedMount"));
+    expect(sentence).toMatch(/is preparing the pod's volumes and network.*"there-is-none" not found/);
   });
 
   it("that the task reached its memory limit, and which one that is", async () => {

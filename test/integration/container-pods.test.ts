@@ -125,6 +125,17 @@ test("a node that stops answering ends nothing, and a person may: the attempt is
   await expect.poll(() => query("select 1 from attempt where outcome is not null"), SOON).toHaveLength(1);
 });
 
+test("a node that stops reporting is told of while the container runs, and no longer once it is back", async () => {
+  const { pod_name } = await run();
+  const reason = async () => (await query<{ waiting_reason: string | null }>("select waiting_reason from attempt"))[0];
+  const ready = (status: "True" | "False") => ({ ...running, conditions: [{ type: "Ready", status }] });
+  await rig.setStatus(pod_name, ready("False"));
+  const said = expect.stringMatching(/does not report/) as string;
+  await expect.poll(reason, SOON).toEqual({ waiting_reason: said });
+  await rig.setStatus(pod_name, ready("True"));
+  await expect.poll(reason, SOON).toEqual({ waiting_reason: null });
+});
+
 test("a log that is idle for five hours, and a server that is away meanwhile, lose no line and change no state", async () => {
   const { context, store } = bundle;
   const { pod_name } = await run();

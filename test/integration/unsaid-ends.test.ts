@@ -47,6 +47,7 @@ it.each<[string, Partial<Observation>, RegExp, number | null]>([
     /memory limit of 96Mi/,
     137,
   ],
+  ["killed", end("task_failed", "The container was ended by SIGKILL (exit code 137)", 137), /by SIGKILL/, 137],
   ["evicted", end("evicted", "Node n evicted the pod: low on memory", null), /evicted the pod: low on memory/, null],
   ["image", waiting("image", "The image cannot be pulled (ImagePullBackOff)"), /ImagePullBackOff/, null],
   ["unschedulable", waiting("unschedulable", "No node has room"), /No node has room/, null],

@@ -1,13 +1,16 @@
 // Pods in the states that tests speak of, as small as they may be; AT gives instants by the second.
 
-import type { ContainerSnapshot, ContainerState, PodCondition, PodSnapshot } from "../../src/core/pod-snapshot.ts";
+import type {
+  ContainerSnapshot,
+  ContainerState,
+  PodCondition,
+  PodSnapshot,
+  TerminatedState,
+} from "../../src/core/pod-snapshot.ts";
 
 export const AT = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, second)).toISOString();
 
-export const ended = (
-  exitCode: number,
-  more: Partial<Extract<ContainerState, { kind: "terminated" }>> = {},
-): ContainerState => ({
+export const ended = (exitCode: number, more: Partial<TerminatedState> = {}): TerminatedState => ({
   kind: "terminated",
   exit_code: exitCode,
   signal: null,
@@ -26,9 +29,12 @@ export const waiting = (reason: string | null, message: string | null = null): C
 export const container = (state: ContainerState, more: Partial<ContainerSnapshot> = {}): ContainerSnapshot => ({
   name: "base",
   init: false,
+  sidecar: false,
   image: "registry.example/etl:1",
   memory_limit: "256Mi",
   state,
+  last_end: null,
+  started: null,
   ...more,
 });
 export const condition = (type: string, status: string, more: Partial<PodCondition> = {}): PodCondition => ({
@@ -47,6 +53,7 @@ export const pod = (more: Partial<PodSnapshot>): PodSnapshot => ({
   message: null,
   node_name: "node-7",
   deletion_requested_at: null,
+  scheduling_gates: [],
   conditions: [],
   containers: [],
   ...more,
