@@ -9,7 +9,8 @@ import { changesAnswer, rerunAnswer } from "../contract/rest-interventions.ts";
 import { tokenAnswer } from "../contract/rest-installation.ts";
 import { resultAnswer, taskInstanceAnswer } from "../contract/rest-task-instances.ts";
 import type { JsonObject } from "../core/json.ts";
-import { advanceNextRun, startQueuedRuns } from "../store/run-advance.ts";
+import { advanceNextRun } from "../store/run-advance.ts";
+import { startQueuedRuns } from "../store/run-start.ts";
 import { digestPassword } from "./authentication.ts";
 import { type ApiFixture, makeDag, makeTask, openApiFixture, PASSWORD, publishDag, triggerRun } from "./api-fixture.ts";
 

@@ -7,7 +7,7 @@ import { earlyEventAnswer, hitlDetailAnswer, hitlDetailsAnswer } from "../contra
 import type { Operator } from "../core/operator.ts";
 import { podName } from "../core/pod-name.ts";
 import { recordProcess } from "../store/processes.ts";
-import { startQueuedRuns } from "../store/run-advance.ts";
+import { startQueuedRuns } from "../store/run-start.ts";
 import { queueReadyTasks } from "../store/task-queue.ts";
 import { type ApiFixture, makeDag, makeTask, openApiFixture, publishDag, triggerRun } from "./api-fixture.ts";
 

@@ -5,7 +5,7 @@ import { createAssetRuns } from "../store/asset-runs.ts";
 import { advanceBackfills } from "../store/backfill-advance.ts";
 import { createDueRuns } from "../store/due-runs.ts";
 import { endOverdueRuns } from "../store/overdue-runs.ts";
-import { startQueuedRuns } from "../store/run-advance.ts";
+import { startQueuedRuns } from "../store/run-start.ts";
 import { type SchedulerContext, untilMs } from "./activity.ts";
 
 const BATCH = 50;

@@ -1,4 +1,4 @@
-// Moves runs on: starts queued ones, counts finished instances into their downstream, schedules what has become ready, ends
+// Moves runs on: counts finished instances into their downstream, schedules what has become ready, ends
 // runs with nothing left. Each run is advanced in one transaction under its row's lock, by plans that core/ makes.
 
 import {
@@ -13,10 +13,10 @@ import type { FinishedTaskState, RunEnd } from "../core/states.ts";
 import type { Database, Queryable } from "./database.ts";
 import type { VersionCache } from "./dag-versions.ts";
 import { pauseAfterFailures } from "./pause-dag.ts";
-import { explainKeys } from "./run-keys.ts";
 import { type Expansion, expandInstance } from "./map-expansion.ts";
-import { endMembers, growCounters, performMoves, readUnblocked, readWaiting } from "./waiting-instances.ts";
-import { followRunEnd, setRunDeadline } from "./callbacks.ts";
+import { endMembers, growCounters, performMoves, readWaiting } from "./waiting-instances.ts";
+import { followRunEnd } from "./callbacks.ts";
+import { workOnRun } from "./run-fault.ts";
 import { planDecidedMoves } from "./decisions.ts";
 import { notifyWork } from "./wake-up.ts";
 
@@ -33,83 +33,19 @@ export interface LockedRun {
   unfinished: number;
 }
 
-// One lock for all run starts: max_active_runs is judged on counts that nobody else may be changing.
-const START_RUNS_LOCK = "windlass.start-runs";
-
-/** Starts queued runs whose time has come, oldest first, within max_active_runs. */
-export async function startQueuedRuns(
-  db: Database,
-  versions: VersionCache,
-  now: Date,
-  limit: number,
-): Promise<{ started: number; next_due: Date | null }> {
-  return db.transaction(async (tx) => {
-    await tx.query({
-      name: "start_runs_lock",
-      text: "select pg_advisory_xact_lock(hashtext($1))",
-      values: [START_RUNS_LOCK],
-    });
-    const { rows } = await tx.query<LockedRun>({
-      name: "start_queued_runs",
-      text: `
-        with due as (
-          select r.id, r.dag_id, r.run_after, r.backfill_id, v.max_active_runs, r.concurrency_key, r.concurrency_limit,
-            row_number() over (partition by r.dag_id, r.concurrency_key order by r.run_after, r.id) as key_place
-          from dag_run r join dag d using (dag_id) join dag_version v on v.id = r.version_id
-            left join backfill b on b.id = r.backfill_id
-          where r.state = 'queued' and r.run_after <= $1 and not d.is_paused and b.is_paused is not true),
-        -- Once for each DAG and key: a count for each candidate would make a backlog cost its square.
-        active_keys as (
-          select dag_id, concurrency_key, count(*) as runs from dag_run
-          where state = 'running' and concurrency_key is not null group by dag_id, concurrency_key),
-        active as (select dag_id, count(*) as runs from dag_run where state = 'running' and backfill_id is null
-          group by dag_id),
-        -- Places are given to those that their key does not hold back.
-        candidate as (
-          select u.*, row_number() over (partition by u.dag_id, u.backfill_id order by u.run_after, u.id) as place
-          from due u left join active_keys k using (dag_id, concurrency_key)
-          where u.concurrency_key is null or u.key_place <= u.concurrency_limit - coalesce(k.runs, 0)),
-        chosen as (
-          select c.id from candidate c left join active a using (dag_id)
-          -- A backfill's runs are made within its own limit.
-          where c.backfill_id is not null or c.place <= c.max_active_runs - coalesce(a.runs, 0)
-          order by c.run_after limit $2)
-        update dag_run r set state = 'running', start_date = $1, reason = null,
-          timeout_at = $1::timestamptz + v.run_timeout * interval '1 second'
-        from dag_version v where v.id = r.version_id and r.id in (select id from chosen) and r.state = 'queued'
-        returning r.id, r.version_id, r.unfinished`,
-      values: [now, limit],
-    });
-    // Of a run that people have changed, finished instances are still to be counted.
-    if (rows.length > 0) await notifyWork(tx, "advance");
-    for (const run of rows) {
-      const { graph, definition } = await versions.loadVersion(tx, run.version_id);
-      await setRunDeadline(tx, run.id, definition, { started: now }, now);
-      await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
-    }
-    await explainKeys(tx, now);
-    const next = await tx.query<{ next_due: Date | null }>({
-      name: "next_queued_run",
-      text: "select min(run_after) as next_due from dag_run where state = 'queued' and run_after > $1",
-      values: [now],
-    });
-    return { started: rows.length, next_due: next.rows[0]?.next_due ?? null };
-  });
-}
-
 /**
- * Advances one run that has uncounted instances, the next after run `last`, or else the first; null when there is none that
- * another scheduler does not hold.
+ * Advances one run that has uncounted instances, the next after run `last`, or else the first; null when there is none, but for
+ * those `aside`, that no other scheduler holds. Throws a RunFault.
  */
 export async function advanceNextRun(
   db: Database,
   versions: VersionCache,
   now: Date,
-  last = 0,
+  { last, aside }: { last: number; aside: readonly number[] } = { last: 0, aside: [] },
 ): Promise<AdvancedRun | null> {
-  return db.transaction(async (tx) => {
-    const run = (await lockRunAfter(tx, last)) ?? (last > 0 ? await lockRunAfter(tx, 0) : undefined);
-    if (!run) return null;
+  const lock = async (tx: Queryable) =>
+    (await lockRunAfter(tx, last, aside)) ?? (last > 0 ? lockRunAfter(tx, 0, aside) : undefined);
+  return workOnRun(db, lock, async (tx, run) => {
     const { graph } = await versions.loadVersion(tx, run.version_id);
     const { counted, waiting } = await countFinished(tx, run, graph);
     const settled = await settleRun(tx, run, graph, waiting, now);
@@ -117,41 +53,48 @@ export async function advanceNextRun(
   });
 }
 
-async function lockRunAfter(tx: Queryable, last: number): Promise<LockedRun | undefined> {
+async function lockRunAfter(tx: Queryable, last: number, aside: readonly number[]): Promise<LockedRun | undefined> {
   // skip locked: a run is advanced by one scheduler at a time, others take the next.
   const { rows } = await tx.query<LockedRun>({
     name: "lock_run_to_advance",
     text: `
       select id, version_id, unfinished from dag_run r
-      where state = 'running' and id > $1 and exists (
+      where state = 'running' and id > $1 and id <> all ($2) and exists (
         select from task_instance t where t.run_id = r.id and not t.counted
           and t.state in ('success', 'failed', 'upstream_failed', 'skipped', 'removed'))
       order by id limit 1 for no key update skip locked`,
-    values: [last],
+    values: [last, aside],
   });
   return rows[0];
 }
 
 /**
  * Ends a running run in which nothing is under way and nothing can follow any more, or lets go on what had been forgotten.
- * Both would be a fault of ours; a run that waits for ever would hide it.
+ * Both would be a fault of ours; a run that waits for ever would hide it. Throws a RunFault.
  */
-export async function endDeadlockedRun(db: Database, versions: VersionCache, now: Date): Promise<boolean> {
-  return db.transaction(async (tx) => {
+export async function endDeadlockedRun(
+  db: Database,
+  versions: VersionCache,
+  now: Date,
+  aside: readonly number[] = [],
+): Promise<boolean> {
+  const lock = async (tx: Queryable) => {
     const { rows } = await tx.query<LockedRun>({
       name: "find_deadlocked_run",
       text: `
         select id, version_id, unfinished from dag_run r
-        where state = 'running'
+        where state = 'running' and id <> all ($1)
           and not exists (select from task_instance t where t.run_id = r.id and t.state in ('queued', 'running'))
           and not exists (select from task_instance t where t.run_id = r.id and t.state = 'scheduled')
           and not exists (
             select from task_instance t where t.run_id = r.id and (not t.counted and t.state is not null
               or t.state in ('restarting', 'up_for_retry', 'up_for_reschedule', 'deferred')))
         order by id limit 1 for no key update skip locked`,
+      values: [aside],
     });
-    const run = rows[0];
-    if (!run) return false;
+    return rows[0];
+  };
+  const ended = await workOnRun(db, lock, async (tx, run) => {
     const { graph } = await versions.loadVersion(tx, run.version_id);
     const waiting = await readWaiting(tx, run.id, [...graph.tasks.keys()]);
     const plan = await planDecidedMoves(tx, run.id, graph, waiting);
@@ -171,6 +114,7 @@ export async function endDeadlockedRun(db: Database, versions: VersionCache, now
     }
     return true;
   });
+  return ended ?? false;
 }
 
 /** Adds finished instances to their downstream's counters, and takes them off `run.unfinished`. */
@@ -227,11 +171,12 @@ export async function settleRun(
   return { scheduled, ended: 1 };
 }
 
-/** How many instances of a run have not finished. */
+/** How many instances of a run have not finished. What had kept a run from going on does so no more. */
 export async function setUnfinished(tx: Queryable, runId: number, unfinished: number): Promise<void> {
   await tx.query({
     name: "set_unfinished",
-    text: "update dag_run set unfinished = $2 where id = $1",
+    text: `update dag_run set unfinished = $2,
+      reason = case when state = 'running' and ends_as is null then null else reason end where id = $1`,
     values: [runId, unfinished],
   });
 }

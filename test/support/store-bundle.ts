@@ -14,7 +14,8 @@ import { startAttempt, type StartedAttempt } from "../../src/store/attempt-start
 import { saveDagFile } from "../../src/store/dag-files.ts";
 import { createVersionCache } from "../../src/store/dag-versions.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { advanceNextRun, startQueuedRuns } from "../../src/store/run-advance.ts";
+import { advanceNextRun } from "../../src/store/run-advance.ts";
+import { startQueuedRuns } from "../../src/store/run-start.ts";
 import { createManualRun } from "../../src/store/run-creation.ts";
 import { queueReadyTasks, returnDueRetries } from "../../src/store/task-queue.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
