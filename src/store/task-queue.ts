@@ -121,7 +121,7 @@ async function insertAttempts(
       insert into attempt (id, task_instance_id, epoch, try_number, state, executor, launch_failures, namespace, pod_name, queued_at)
       -- A microsecond apart: they are launched in the order in which they were chosen.
       select attempt_id, id, epoch, try_number, 'queued', executor, 0, namespace, pod_name,
-        $6::timestamptz + place * interval '1 microsecond'
+        $6::timestamptz + (place - 1) * interval '1 microsecond'
       from queued`,
     values: [
       attempts.map((attempt) => attempt.id),

@@ -71,7 +71,11 @@ async function startCluster(cluster: Cluster): Promise<Environment> {
     if (request.url === "/version") return { status: 200, date, body: { gitVersion: "v1.35.1" } };
     if (request.method === "GET") {
       const labels = cluster.level === undefined ? {} : { "pod-security.kubernetes.io/enforce": cluster.level };
-      return { status: cluster.namespaceStatus ?? 200, body: { metadata: { labels } } };
+      const status = cluster.namespaceStatus ?? 200;
+      // What is no Status is a proxy's word, and not the API server's.
+      return status === 200
+        ? { status, body: { metadata: { labels } } }
+        : { status, body: { kind: "Status", apiVersion: "v1", status: "Failure", code: status } };
     }
     const { spec } = JSON.parse(body) as { spec: { resourceAttributes: { verb: string; namespace: string } } };
     const { verb, namespace } = spec.resourceAttributes;

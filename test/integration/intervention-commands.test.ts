@@ -93,8 +93,7 @@ async function begin(): Promise<{ runId: string; pids: { tidy: number; deaf: num
   return { runId, pids: { tidy, deaf }, to };
 }
 
-// Side by side, each on a run of its own: most of their time is the 10 s that a task which blocks is given.
-it.concurrent("cancels a run: its processes are gone within seconds, with what they said while they cleaned up", async () => {
+it("cancels a run: its processes are gone within seconds, with what they said while they cleaned up", async () => {
   const { runId, pids } = await begin();
   const preview = await windlass("runs", "cancel", "slow", runId, "--dry-run");
   expect(preview.stdout).toMatch(/^would change:\n {2}.*: running → failed\n/);
@@ -128,7 +127,7 @@ it.concurrent("cancels a run: its processes are gone within seconds, with what t
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("is failed, so cancel is not possible") });
 }, 180_000);
 
-it.concurrent("clears a running task: the old process ends before the new one begins", async () => {
+it("clears a running task: the old process ends before the new one begins", async () => {
   const { runId, pids, to } = await begin();
   await rm(join(to, "tidy"));
   const cleared = await windlass("tasks", "clear", "slow", runId, "tidy", "--downstream", "--output", "json");
@@ -170,7 +169,7 @@ it.concurrent("clears a running task: the old process ends before the new one be
   await Promise.all([next, pids.deaf].map(waitUntilGone));
 }, 180_000);
 
-it.concurrent("compares a file with what is deployed", async () => {
+it("compares a file with what is deployed", async () => {
   const file = join(folder, "changed.ts");
   await writeFile(file, DAG);
   expect(await windlass("dags", "diff", file)).toMatchObject({ code: 0, stdout: "slow: nothing changes\n" });
