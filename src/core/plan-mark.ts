@@ -2,7 +2,7 @@
 // said. Below a success or a skip, instances that never ran because of a failure above are judged anew.
 
 import { allowedOnInstance, type InstanceAction } from "./allowed-actions.ts";
-import { listBelow, listGroup } from "./graph.ts";
+import { isSameIndex, listBelow, listGroup } from "./graph.ts";
 import {
   type ChosenTask,
   type InstanceChange,
@@ -14,7 +14,6 @@ import {
   selectTasks,
   type Spread,
 } from "./intervention.ts";
-import { isSameIndex } from "./graph.ts";
 import { clearOf, placeOf } from "./plan-clear.ts";
 import { reach } from "./reach.ts";
 import { isFinishedTaskState, type RunEnd, type TaskState } from "./states.ts";
