@@ -24,17 +24,26 @@ export async function startQueuedRuns(
   now: Date,
   limit: number,
 ): Promise<StartedRuns> {
-  const settle = async (tx: Queryable, run: LockedRun): Promise<void> => {
-    const { graph, definition } = await versions.loadVersion(tx, run.version_id);
+  const setDeadline = async (tx: Queryable, run: LockedRun): Promise<void> => {
+    const { definition } = await versions.loadVersion(tx, run.version_id);
     await setRunDeadline(tx, run.id, definition, { started: now }, now);
+  };
+  const settle = async (tx: Queryable, run: LockedRun): Promise<void> => {
+    const { graph } = await versions.loadVersion(tx, run.version_id);
     await settleRun(tx, run, graph, await readUnblocked(tx, run.id, graph), now);
   };
   try {
-    return await startBatch(db, now, limit, settle);
+    return await startBatch(db, now, limit, async (tx, run) => {
+      await setDeadline(tx, run);
+      await settle(tx, run);
+    });
   } catch (error) {
     if (isFailure(error, "unavailable")) throw error;
-    // One that cannot be settled would keep all others from starting.
-    return startBatch(db, now, limit, (tx, run) => settleApart(tx, () => settle(tx, run)));
+    // One that cannot be settled would keep all others from starting; its deadline holds all the same.
+    return startBatch(db, now, limit, async (tx, run) => {
+      await settleApart(tx, () => setDeadline(tx, run));
+      await settleApart(tx, () => settle(tx, run));
+    });
   }
 }
 

@@ -5,7 +5,7 @@ import { checkPayload } from "../api/trigger-params.ts";
 import { listAssets } from "../core/asset-condition.ts";
 import type { DagDefinition, TaskDefinition } from "../core/definition.ts";
 import { failure, messageOf } from "../core/errors.ts";
-import type { Json, JsonObject } from "../core/json.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import type { WaitOperator } from "../core/operator.ts";
 import type { Outside } from "./run-wait.ts";
 
@@ -38,14 +38,13 @@ export function checkOutside(
  * Errors: invalid_request.
  */
 export function readJson(given: unknown, what: string): JsonObject {
-  let value: unknown;
+  let value: Json;
   try {
     value = JSON.parse(JSON.stringify(given) ?? "null");
   } catch (error) {
     throw failure("invalid_request", `${what} cannot travel as JSON: ${messageOf(error)}`, { cause: error });
   }
-  // What JSON.parse makes of an object is a JsonObject.
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (isJsonObject(value)) return value;
   throw failure("invalid_request", `${what} is ${JSON.stringify(value)}; give an object`);
 }
 

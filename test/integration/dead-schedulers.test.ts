@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Executor, Handle } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
-import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import type { LeasedWork } from "../../src/scheduler/leased-work.ts";
 import { terminated } from "../support/api-server.ts";
 import { openPassesRig, type PassesRig } from "../support/passes-rig.ts";
 
@@ -12,16 +12,15 @@ const SOON = { timeout: 15_000 };
 const TASKS = 20;
 
 let passes: PassesRig;
-let { rig, bundle, executor, begin, contextOf, pods, query } = {} as PassesRig;
+let { rig, bundle, executor, begin, contextOf, launcherOf, pods, query } = {} as PassesRig;
 beforeEach(async () => {
   passes = await openPassesRig();
-  ({ rig, bundle, executor, begin, contextOf, pods, query } = passes);
+  ({ rig, bundle, executor, begin, contextOf, launcherOf, pods, query } = passes);
 });
 afterEach(() => passes.close());
 
 const never = new Promise<never>(() => {});
-const launcherOf = (holder: string, more: Partial<Executor> = {}) => createLauncher(contextOf(holder, more), () => {});
-const claimsOf = async (launcher: ReturnType<typeof createLauncher>) => (await launcher.runOnce()).counts["claimed"];
+const claimsOf = async (launcher: LeasedWork) => (await launcher.runOnce()).counts["claimed"];
 
 describe("launches of a scheduler that is killed", () => {
   it.each<[string, number, Partial<Executor>]>([

@@ -2,7 +2,7 @@
 // fake API server. What others did meanwhile stays.
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Executor, LaunchResult } from "../../src/executors/executor.ts";
+import type { LaunchResult } from "../../src/executors/executor.ts";
 import { cleanFinished } from "../../src/scheduler/clean-finished.ts";
 import { createLogger } from "../../src/lifecycle/log.ts";
 import { createLauncher } from "../../src/scheduler/launch-queued.ts";
@@ -18,14 +18,13 @@ const SOON = { timeout: 15_000 };
 const container = { image: "x", cmds: null, arguments: null, env: {}, get_logs: false, skip_on_exit_codes: [] };
 
 let passes: PassesRig;
-let { rig, bundle, executor, begin, contextOf, pods, query } = {} as PassesRig;
+let { rig, bundle, executor, begin, contextOf, launcherOf, pods, query } = {} as PassesRig;
 beforeEach(async () => {
   passes = await openPassesRig();
-  ({ rig, bundle, executor, begin, contextOf, pods, query } = passes);
+  ({ rig, bundle, executor, begin, contextOf, launcherOf, pods, query } = passes);
 });
 afterEach(() => passes.close());
 
-const launcherOf = (holder: string, more: Partial<Executor> = {}) => createLauncher(contextOf(holder, more), () => {});
 const readAttempt = async () =>
   (await query("select state, outcome, claimed_by, waiting_kind, waiting_reason, pod_uid from attempt"))[0];
 const podName = async () => (await query<{ pod_name: string }>("select pod_name from attempt"))[0]?.pod_name ?? "";

@@ -13,7 +13,8 @@ let advance: () => ReturnType<ReturnType<typeof createRunAdvance>>;
 
 beforeEach(async () => {
   ({ store, context } = await openSchedulerBundle());
-  await store.save(dagOf("faulty", [taskOf("a"), taskOf("bad", ["a"])]), "faulty");
+  const late = { callbacks: ["deadline" as const], deadline: { after: 3_600, from: "started" as const } };
+  await store.save(dagOf("faulty", [taskOf("a"), taskOf("bad", ["a"])], late), "faulty");
   await store.save(dagOf("sound", [taskOf("a"), taskOf("b", ["a"])]), "sound");
   faulty = await store.trigger("faulty");
   sound = await store.trigger("sound");
@@ -71,6 +72,8 @@ describe("a run that cannot go on", () => {
     expect(await store.states(sound.id)).toEqual({ a: "scheduled", b: null });
     await advance();
     expect(await reasonOf(faulty)).toBe("the run cannot go on: row a is broken");
+    const { rows } = await store.db.query({ text: "select run_id, event from callback" });
+    expect(rows).toEqual([{ run_id: faulty.id, event: "deadline" }]);
     await mend();
     store.pass(2);
     await advance();

@@ -6,6 +6,8 @@ import type { Executor } from "../../src/executors/executor.ts";
 import type { KubernetesExecutorOptions } from "../../src/executors/kubernetes-executor.ts";
 import { type Clock, systemClock } from "../../src/lifecycle/clock.ts";
 import type { SchedulerContext } from "../../src/scheduler/activity.ts";
+import { createLauncher } from "../../src/scheduler/launch-queued.ts";
+import type { LeasedWork } from "../../src/scheduler/leased-work.ts";
 import { createLedger } from "../../src/store/ledger.ts";
 import { type FakeRig, openFakeRig } from "./fake-executor.ts";
 import { openSchedulerBundle, type SchedulerBundle } from "./scheduler-bundle.ts";
@@ -19,6 +21,8 @@ export interface PassesRig {
   begin(tasks: number, more?: Partial<TaskDefinition>, dag?: Partial<DagDefinition>): Promise<void>;
   /** Another scheduler over the same store; what is given of its executor takes the place of the real. */
   contextOf(holder: string, more?: Partial<Executor>): SchedulerContext;
+  /** Its launcher, whose passes the test runs. */
+  launcherOf(holder: string, more?: Partial<Executor>): LeasedWork;
   pods(): JsonObject[];
   query<T extends object>(text: string): Promise<T[]>;
   close(): Promise<void>;
@@ -40,6 +44,7 @@ export async function openPassesRig(
   const asLocal = (more: Partial<Executor> = {}) =>
     Object.assign(Object.create(executor) as Executor, { name: "local" as const, ...more });
   context.executor = asLocal();
+  const contextOf: PassesRig["contextOf"] = (holder, more) => ({ ...context, holder, executor: asLocal(more) });
   return {
     rig,
     bundle,
@@ -50,7 +55,8 @@ export async function openPassesRig(
       await store.trigger("d");
       await store.settle();
     },
-    contextOf: (holder, more) => ({ ...context, holder, executor: asLocal(more) }),
+    contextOf,
+    launcherOf: (holder, more) => createLauncher(contextOf(holder, more), () => {}),
     pods: () => rig.server.objects.list("pods", "default"),
     query: async <T extends object>(text: string) => (await store.db.query<T>({ text })).rows,
     close: async () => {
