@@ -9,7 +9,6 @@ import {
   markRequest,
 } from "../contract/rest-interventions.ts";
 import { emptyQuery, mappedInstancePath, taskInstancePath } from "../contract/rest-task-instances.ts";
-import type { InstanceAction } from "../core/allowed-actions.ts";
 import type { ChosenTask } from "../core/intervention.ts";
 import type { MarkRequest } from "../core/plan-mark.ts";
 import type { ApiOptions, ApiServer } from "./api-server.ts";
@@ -22,7 +21,6 @@ interface Marking {
   place: { dag_id: string; dag_run_id: string };
   task: ChosenTask;
   as: MarkRequest["as"];
-  action: InstanceAction;
   user: string | null;
   dry_run: boolean;
   include?: Parameters<typeof spreadOf>[0] & { include_past: boolean; include_future: boolean };
@@ -64,7 +62,8 @@ export function addInstanceInterventionRoutes(app: ApiServer, options: ApiOption
     },
   );
 
-  const mark = ({ place, task, as, action, user, dry_run, include }: Marking) => {
+  const mark = ({ place, task, as, user, dry_run, include }: Marking) => {
+    const action = as === "cancelled" ? "cancel" : (`mark_${as}` as const);
     const spread = include ? spreadOf(include) : { upstream: false, downstream: false };
     const reason = `${as === "cancelled" ? "cancelled" : `marked ${as}`} by ${sayWho(user)}`;
     return act({
@@ -103,7 +102,6 @@ export function addInstanceInterventionRoutes(app: ApiServer, options: ApiOption
           place,
           task: { task_id, map_index: query.map_index ?? null },
           as: body.new_state,
-          action: `mark_${body.new_state}`,
           user,
           dry_run,
           include: body,
@@ -127,7 +125,6 @@ export function addInstanceInterventionRoutes(app: ApiServer, options: ApiOption
           place,
           task: { task_id, map_index },
           as: body.new_state,
-          action: `mark_${body.new_state}`,
           user,
           dry_run,
           include: body,
@@ -153,7 +150,6 @@ export function addInstanceInterventionRoutes(app: ApiServer, options: ApiOption
         place,
         task: { task_id, map_index: query.map_index ?? null },
         as: "cancelled",
-        action: "cancel",
         user,
         dry_run: body.dry_run,
       }),
