@@ -195,8 +195,9 @@ export async function measureQueue(
   await shape.between?.(store);
   await store.db.close();
   // The first pass of a connection also reads the catalogue, and queues what is left to be queued.
-  const first = await countPages(database, parallelism, 1);
-  const pages = (await countPages(database, parallelism, 1 + PASSES)) - first;
+  await countPages(database, parallelism, 1);
+  const first = await countLeastPages(database, parallelism, 1);
+  const pages = (await countLeastPages(database, parallelism, 1 + PASSES)) - first;
   return {
     p50: times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0,
     pages: pages / PASSES,
@@ -222,6 +223,13 @@ async function countPages(database: TestDatabase, parallelism: number, passes: n
   for (let index = 0; index < passes; index += 1) await pass(store, parallelism);
   await store.db.close();
   return (await readPages(database.url)) - before;
+}
+
+/** Of three countings: a connection that reads the catalogue once more adds a thousand to one of them. */
+async function countLeastPages(database: TestDatabase, parallelism: number, passes: number): Promise<number> {
+  const counts: number[] = [];
+  for (let round = 0; round < 3; round += 1) counts.push(await countPages(database, parallelism, passes));
+  return Math.min(...counts);
 }
 
 /** By connections that have ended: each adds its part when it does. */
